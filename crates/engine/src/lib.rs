@@ -1,1 +1,24 @@
-//! Placeholder until its first file lands.
+//! Running containers.
+//!
+//! One small trait, [`Engine`], stands between Landfall's services and whatever runs processes apart
+//! from the machine: prepare an image, start a container, stream its output, run a command in it, signal
+//! it, wait for its end, remove it, and find it again after a restart.
+//!
+//! - `sandbox`: embedded, no daemon: OCI bundles run by `runc`, each under a shim of its own.
+//! - `dummy`: scripted by environment variables, for tests of what stands above.
+//!
+//! [`open`] makes one of them from [`EngineOptions`].
+
+mod contract;
+mod error;
+mod exec;
+mod exit;
+mod options;
+mod spec;
+
+pub use contract::{Container, Engine, OutputStream, Started, State};
+pub use error::EngineError;
+pub use exec::{Exec, ExecChunk, ExecOutput, Execution};
+pub use exit::{Ending, Exit};
+pub use options::{AGENT_IN_CONTAINER, EngineKind, EngineOptions, open};
+pub use spec::{ContainerSpec, LINK_LOCAL, Limits, Mount, Network, Signal, SpecError};

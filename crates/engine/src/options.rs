@@ -1,0 +1,55 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::{Engine, EngineError};
+
+/// Which engine to open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// The best that this machine has; for now the sandbox.
+    Auto,
+    /// Embedded, on runc.
+    Sandbox,
+    /// A Docker or Podman socket.
+    Docker,
+    /// Scripted, for tests.
+    Dummy,
+}
+
+/// What an engine is opened with.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Which engine.
+    pub kind: EngineKind,
+    /// The server's data folder. The engine keeps its containers in `containers/` there and hides the whole folder
+    /// from them.
+    pub data_dir: PathBuf,
+    /// The `landfall-agent` program: it is the containers' shim, and they see it, read-only, as
+    /// [`AGENT_IN_CONTAINER`].
+    pub agent_binary: PathBuf,
+    /// Folders that containers of image `host` see read-only under the same path; the `bin` of each goes first on PATH.
+    pub host_share: Vec<PathBuf>,
+    /// Further folders and files that containers of image `host` must not see.
+    pub masked: Vec<PathBuf>,
+    /// Image `host` may be used: it shows the machine's files to whoever can start a build.
+    pub trust_host_image: bool,
+}
+
+/// Where containers find the agent.
+pub const AGENT_IN_CONTAINER: &str = "/landfall/bin/landfall-agent";
+
+/// Opens an engine; fails with a helpful sentence where it cannot work.
+pub fn open(options: EngineOptions) -> Result<Arc<dyn Engine>, EngineError> {
+    match options.kind {
+        EngineKind::Auto | EngineKind::Sandbox => Err(EngineError::Unusable(
+            "the sandbox is not in this build".to_owned(),
+        )),
+        EngineKind::Docker => Err(EngineError::Unusable(
+            "engine `docker` is not built yet; use `--engine sandbox` (or `auto`, which takes it)"
+                .to_owned(),
+        )),
+        EngineKind::Dummy => Err(EngineError::Unusable(
+            "the dummy is not in this build".to_owned(),
+        )),
+    }
+}
