@@ -1,1 +1,5 @@
-//! Placeholder until its first file lands.
+//! AWS CodeDeploy: deployments that go out over hosts in waves, and the protocol of the host agents.
+#![forbid(unsafe_code)]
+
+pub mod rules;
+pub mod signing;
