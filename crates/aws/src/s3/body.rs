@@ -26,8 +26,14 @@ impl Body {
     }
 
     /// A body of these chunks; `length`, in bytes, is a promise where it is given.
-    pub fn from_stream(chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static, length: Option<u64>) -> Self {
-        Self { chunks: chunks.boxed(), length }
+    pub fn from_stream(
+        chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+        length: Option<u64>,
+    ) -> Self {
+        Self {
+            chunks: chunks.boxed(),
+            length,
+        }
     }
 
     /// What a reader has, of unknown length.
@@ -42,7 +48,10 @@ impl Body {
     pub async fn from_file(path: impl AsRef<Path>) -> io::Result<Self> {
         let file = tokio::fs::File::open(path).await?;
         let length = file.metadata().await?.len();
-        Ok(Self::from_stream(ReaderStream::with_capacity(file, CHUNK), Some(length)))
+        Ok(Self::from_stream(
+            ReaderStream::with_capacity(file, CHUNK),
+            Some(length),
+        ))
     }
 
     /// The length in bytes, where it is known before the content is read.
@@ -59,7 +68,10 @@ impl Body {
         while let Some(chunk) = self.chunks.next().await {
             let chunk = chunk?;
             if whole.len().saturating_add(chunk.len()) > limit {
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("the body is larger than {limit} bytes")));
+                return Err(io::Error::new(
+                    io::ErrorKind::FileTooLarge,
+                    format!("the body is larger than {limit} bytes"),
+                ));
             }
             whole.extend_from_slice(&chunk);
         }
@@ -92,7 +104,10 @@ impl Default for Body {
 impl From<Bytes> for Body {
     fn from(content: Bytes) -> Self {
         let length = content.len() as u64;
-        Self::from_stream(stream::iter((!content.is_empty()).then_some(Ok(content))), Some(length))
+        Self::from_stream(
+            stream::iter((!content.is_empty()).then_some(Ok(content))),
+            Some(length),
+        )
     }
 }
 
@@ -124,7 +139,9 @@ impl Stream for Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Body").field("length", &self.length).finish_non_exhaustive()
+        f.debug_struct("Body")
+            .field("length", &self.length)
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,7 +162,10 @@ mod tests {
     #[tokio::test]
     async fn goes_to_a_file_and_back() {
         let path = std::env::temp_dir().join(format!("landfall-body-{}", std::process::id()));
-        assert_eq!(Body::from(vec![7; 600_000]).save(&path).await.unwrap(), 600_000);
+        assert_eq!(
+            Body::from(vec![7; 600_000]).save(&path).await.unwrap(),
+            600_000
+        );
         let body = Body::from_file(&path).await.unwrap();
         assert_eq!(body.length(), Some(600_000));
         assert_eq!(body.collect(usize::MAX).await.unwrap().len(), 600_000);

@@ -4,148 +4,224 @@ use crate::Error;
 
 /// Nothing has that key (404).
 pub fn no_such_key(key: &str) -> Error {
-    Error::new("NoSuchKey", format!("The specified key does not exist: {key}"))
+    Error::modelled(
+        "NoSuchKey",
+        404,
+        format!("The specified key does not exist: {key}"),
+    )
 }
 
 /// Nothing has that version (404).
 pub fn no_such_version(key: &str, version_id: &str) -> Error {
-    Error::new("NoSuchVersion", format!("The specified version does not exist: {key}, version {version_id}"))
+    Error::modelled(
+        "NoSuchVersion",
+        404,
+        format!("The specified version does not exist: {key}, version {version_id}"),
+    )
 }
 
 /// No bucket has that name (404).
 pub fn no_such_bucket(bucket: &str) -> Error {
-    Error::new("NoSuchBucket", format!("The specified bucket does not exist: {bucket}"))
+    Error::modelled(
+        "NoSuchBucket",
+        404,
+        format!("The specified bucket does not exist: {bucket}"),
+    )
 }
 
 /// The upload was never opened, or it was completed or aborted (404).
 pub fn no_such_upload(upload_id: &str) -> Error {
-    Error::new(
+    Error::modelled(
         "NoSuchUpload",
+        404,
         format!("The specified upload does not exist, or it was completed or aborted: {upload_id}"),
     )
 }
 
 /// The caller made that bucket before (409).
 pub fn bucket_already_owned_by_you(bucket: &str) -> Error {
-    Error::new("BucketAlreadyOwnedByYou", format!("You already own the bucket {bucket}."))
+    Error::modelled(
+        "BucketAlreadyOwnedByYou",
+        409,
+        format!("You already own the bucket {bucket}."),
+    )
 }
 
 /// Another account has that bucket (409).
 pub fn bucket_already_exists(bucket: &str) -> Error {
-    Error::new("BucketAlreadyExists", format!("The bucket name {bucket} is taken; names are shared by all accounts."))
+    Error::modelled(
+        "BucketAlreadyExists",
+        409,
+        format!("The bucket name {bucket} is taken; names are shared by all accounts."),
+    )
 }
 
 /// Something is left in the bucket (409).
 pub fn bucket_not_empty(bucket: &str) -> Error {
-    Error::new("BucketNotEmpty", format!("The bucket {bucket} still has objects or versions; delete them first."))
+    Error::modelled(
+        "BucketNotEmpty",
+        409,
+        format!("The bucket {bucket} still has objects or versions; delete them first."),
+    )
 }
 
 /// The name breaks the rules (400).
 pub fn invalid_bucket_name(bucket: &str, rule: &str) -> Error {
-    Error::new("InvalidBucketName", format!("The bucket name {bucket:?} is not valid: {rule}."))
+    Error::modelled(
+        "InvalidBucketName",
+        400,
+        format!("The bucket name {bucket:?} is not valid: {rule}."),
+    )
 }
 
 /// The caller may not (403).
 pub fn access_denied(message: impl Into<String>) -> Error {
-    Error::new("AccessDenied", message.into())
+    Error::modelled("AccessDenied", 403, message.into())
 }
 
 /// A condition of the request does not hold (412).
 pub fn precondition_failed(condition: &str) -> Error {
-    Error::new("PreconditionFailed", format!("At least one of the preconditions did not hold: {condition}"))
+    Error::modelled(
+        "PreconditionFailed",
+        412,
+        format!("At least one of the preconditions did not hold: {condition}"),
+    )
 }
 
 /// The caller's copy is still good (304).
 pub fn not_modified() -> Error {
-    Error::new("NotModified", "Not Modified")
+    Error::modelled("NotModified", 304, "Not Modified")
 }
 
 /// Another write of the same key came between (409).
 pub fn conditional_request_conflict(key: &str) -> Error {
-    Error::new(
+    Error::modelled(
         "ConditionalRequestConflict",
-        format!("A conflicting operation on {key} occurred while this one was in progress; try again."),
+        409,
+        format!(
+            "A conflicting operation on {key} occurred while this one was in progress; try again."
+        ),
     )
 }
 
 /// The range is not in the object (416).
 pub fn invalid_range(size: u64) -> Error {
-    Error::new("InvalidRange", format!("The requested range is not satisfiable: the object has {size} bytes."))
+    Error::modelled(
+        "InvalidRange",
+        416,
+        format!("The requested range is not satisfiable: the object has {size} bytes."),
+    )
 }
 
 /// The part is not in the object (416).
 pub fn invalid_part_number(parts: u32) -> Error {
-    Error::new("InvalidPartNumber", format!("The requested part number is not satisfiable: the object has {parts}."))
+    Error::modelled(
+        "InvalidPartNumber",
+        416,
+        format!("The requested part number is not satisfiable: the object has {parts}."),
+    )
 }
 
 /// The body is not what its checksum says (400).
 pub fn bad_digest(header: &str, given: &str, computed: &str) -> Error {
-    Error::new(
+    Error::modelled(
         "BadDigest",
-        format!("The {header} you specified ({given}) did not match what we received ({computed})."),
+        400,
+        format!(
+            "The {header} you specified ({given}) did not match what we received ({computed})."
+        ),
     )
 }
 
 /// A checksum header is not base64 of the right length (400).
 pub fn invalid_digest(header: &str) -> Error {
-    Error::new("InvalidDigest", format!("The {header} you specified was invalid."))
+    Error::modelled(
+        "InvalidDigest",
+        400,
+        format!("The {header} you specified was invalid."),
+    )
 }
 
 /// The body ended before its length (400).
 pub fn incomplete_body(promised: u64, received: u64) -> Error {
-    Error::new(
+    Error::modelled(
         "IncompleteBody",
-        format!("You did not provide the number of bytes specified by Content-Length: {received} of {promised}."),
+        400,
+        format!(
+            "You did not provide the number of bytes specified by Content-Length: {received} of {promised}."
+        ),
     )
 }
 
 /// A parameter is wrong (400).
 pub fn invalid_argument(message: impl Into<String>) -> Error {
-    Error::new("InvalidArgument", message.into())
+    Error::modelled("InvalidArgument", 400, message.into())
 }
 
 /// The request makes no sense (400).
 pub fn invalid_request(message: impl Into<String>) -> Error {
-    Error::new("InvalidRequest", message.into())
+    Error::modelled("InvalidRequest", 400, message.into())
 }
 
 /// A part was never uploaded, or its entity tag or checksum is another (400).
 pub fn invalid_part(part_number: u32) -> Error {
-    Error::new(
+    Error::modelled(
         "InvalidPart",
-        format!("Part {part_number} could not be found, or its entity tag or checksum is not the one you gave."),
+        400,
+        format!(
+            "Part {part_number} could not be found, or its entity tag or checksum is not the one you gave."
+        ),
     )
 }
 
 /// The list of parts does not ascend (400).
 pub fn invalid_part_order() -> Error {
-    Error::new("InvalidPartOrder", "The list of parts was not in ascending order by part number.")
+    Error::modelled(
+        "InvalidPartOrder",
+        400,
+        "The list of parts was not in ascending order by part number.",
+    )
 }
 
 /// A part other than the last is below 5 MiB (400).
 pub fn entity_too_small(part_number: u32, size: u64) -> Error {
-    Error::new(
+    Error::modelled(
         "EntityTooSmall",
-        format!("Part {part_number} has {size} bytes; each part but the last needs at least 5242880."),
+        400,
+        format!(
+            "Part {part_number} has {size} bytes; each part but the last needs at least 5242880."
+        ),
     )
 }
 
 /// A body is above its limit (400).
 pub fn entity_too_large(limit: u64) -> Error {
-    Error::new("EntityTooLarge", format!("Your proposed upload exceeds the maximum allowed size of {limit} bytes."))
+    Error::modelled(
+        "EntityTooLarge",
+        400,
+        format!("Your proposed upload exceeds the maximum allowed size of {limit} bytes."),
+    )
 }
 
 /// User metadata is above 2 KiB (400).
 pub fn metadata_too_large(size: usize) -> Error {
-    Error::new("MetadataTooLarge", format!("Your metadata headers have {size} bytes; at most 2048 are allowed."))
+    Error::modelled(
+        "MetadataTooLarge",
+        400,
+        format!("Your metadata headers have {size} bytes; at most 2048 are allowed."),
+    )
 }
 
 /// The key is above 1,024 bytes (400).
 pub fn key_too_long(size: usize) -> Error {
-    Error::new("KeyTooLongError", format!("Your key has {size} bytes; at most 1024 are allowed."))
+    Error::modelled(
+        "KeyTooLongError",
+        400,
+        format!("Your key has {size} bytes; at most 1024 are allowed."),
+    )
 }
 
 /// Not for this resource (405).
 pub fn method_not_allowed(message: impl Into<String>) -> Error {
-    Error::new("MethodNotAllowed", message.into())
+    Error::modelled("MethodNotAllowed", 405, message.into())
 }

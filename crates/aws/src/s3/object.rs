@@ -76,7 +76,12 @@ pub struct PutObject {
 impl PutObject {
     /// A plain write.
     pub fn new(bucket: impl Into<String>, key: impl Into<String>, body: impl Into<Body>) -> Self {
-        Self { bucket: bucket.into(), key: key.into(), body: body.into(), ..Self::default() }
+        Self {
+            bucket: bucket.into(),
+            key: key.into(),
+            body: body.into(),
+            ..Self::default()
+        }
     }
 }
 
@@ -124,7 +129,11 @@ pub struct GetObject {
 impl GetObject {
     /// The whole current version.
     pub fn new(bucket: impl Into<String>, key: impl Into<String>) -> Self {
-        Self { bucket: bucket.into(), key: key.into(), ..Self::default() }
+        Self {
+            bucket: bucket.into(),
+            key: key.into(),
+            ..Self::default()
+        }
     }
 
     /// That version instead.
