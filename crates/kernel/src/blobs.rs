@@ -1,0 +1,230 @@
+//! Content too large for a document, as files named by their SHA-256.
+//!
+//! A blob is written beside its place, fsynced, renamed into it, and the folder fsynced: a reference that
+//! was given is to content that is on disk. Each service has an area of its own, so that removing what it
+//! no longer refers to takes nothing from another.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use ring::digest;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+/// The size of the pieces in which blobs are read.
+const CHUNK: usize = 256 * 1024;
+
+/// What a blob is known by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BlobRef {
+    /// SHA-256 of the content in lower-case hex.
+    pub digest: String,
+    /// Length in bytes.
+    pub size: u64,
+}
+
+/// Why a blob cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// The file system failed, or the content's source did.
+    #[error("blob storage failed: {0}")]
+    Io(#[from] io::Error),
+    /// No such blob in this area.
+    #[error("there is no blob {0}")]
+    Missing(String),
+    /// Not a SHA-256 in lower-case hex.
+    #[error("'{0}' is no SHA-256 digest")]
+    Digest(String),
+}
+
+/// A blob's content, in pieces.
+pub type BlobStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+
+/// The blobs of one area (a service). Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    dir: Arc<Path>,
+}
+
+impl Blobs {
+    /// The area `area` in the data folder `data_dir`; clears what a crash left half-written there.
+    pub fn open(data_dir: &Path, area: &str) -> Result<Self, BlobError> {
+        let dir = data_dir.join("blobs").join(area);
+        let unfinished = dir.join("new");
+        match fs::remove_dir_all(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => fs::create_dir_all(&unfinished)?,
+        }
+        Ok(Self { dir: dir.into() })
+    }
+
+    /// Writes the whole of `content`. When this resolves it is on disk. Dropped or failed, nothing is left.
+    pub async fn put(&self, content: impl Stream<Item = io::Result<Bytes>> + Send) -> Result<BlobRef, BlobError> {
+        let (sender, receiver) = mpsc::channel(8);
+        let dir = Arc::clone(&self.dir);
+        let writer = tokio::task::spawn_blocking(move || write(&dir, receiver));
+        let mut content = std::pin::pin!(content);
+        while let Some(piece) = content.next().await {
+            let failed = piece.is_err();
+            // A closed channel means that the writer failed; it says why below.
+            if sender.send(piece.map(Some)).await.is_err() || failed {
+                break;
+            }
+        }
+        let _ = sender.send(Ok(None)).await;
+        drop(sender);
+        writer.await.map_err(io::Error::other)?
+    }
+
+    /// Writes `content`.
+    pub async fn put_bytes(&self, content: impl Into<Bytes>) -> Result<BlobRef, BlobError> {
+        let content = content.into();
+        self.put(futures::stream::once(async move { Ok(content) })).await
+    }
+
+    /// The content, or the part in `range` (held to the blob's length).
+    pub async fn get(&self, digest: &str, range: Option<Range<u64>>) -> Result<BlobStream, BlobError> {
+        let path = self.path(digest)?;
+        let file = tokio::task::spawn_blocking(move || File::open(path)).await.map_err(io::Error::other)?;
+        let file = file.map_err(|error| missing(error, digest))?;
+        let (sender, receiver) = mpsc::channel(4);
+        tokio::task::spawn_blocking(move || read(file, range, &sender));
+        Ok(Box::pin(futures::stream::unfold(receiver, |mut receiver| async move {
+            receiver.recv().await.map(|piece| (piece, receiver))
+        })))
+    }
+
+    /// The whole content; only for blobs known to be small.
+    pub async fn read(&self, digest: &str) -> Result<Vec<u8>, BlobError> {
+        let mut stream = self.get(digest, None).await?;
+        let mut content = Vec::new();
+        while let Some(piece) = stream.next().await {
+            content.extend_from_slice(&piece?);
+        }
+        Ok(content)
+    }
+
+    /// The length in bytes, or `None` if there is no such blob.
+    pub async fn size(&self, digest: &str) -> Result<Option<u64>, BlobError> {
+        match tokio::fs::metadata(self.path(digest)?).await {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes the blob; an absent one is no error. The same content has the same blob: only who knows that
+    /// nothing else of this area refers to it may call this.
+    pub async fn remove(&self, digest: &str) -> Result<(), BlobError> {
+        match tokio::fs::remove_file(self.path(digest)?).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the content lies, for programs that take a path. Read only.
+    pub fn path(&self, digest: &str) -> Result<PathBuf, BlobError> {
+        place(&self.dir, digest).ok_or_else(|| BlobError::Digest(digest.chars().take(80).collect()))
+    }
+}
+
+fn missing(error: io::Error, digest: &str) -> BlobError {
+    match error.kind() {
+        io::ErrorKind::NotFound => BlobError::Missing(digest.to_owned()),
+        _ => error.into(),
+    }
+}
+
+/// `ab/cdef…`, if the digest is one.
+fn place(dir: &Path, digest: &str) -> Option<PathBuf> {
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let well_formed = digest.len() == 64 && digest.bytes().all(hex);
+    well_formed.then(|| dir.join(&digest[..2]).join(&digest[2..]))
+}
+
+/// `Ok(None)` marks the end: a channel that closes without it means that the source was dropped.
+type Piece = io::Result<Option<Bytes>>;
+
+fn write(dir: &Path, mut pieces: mpsc::Receiver<Piece>) -> Result<BlobRef, BlobError> {
+    let mut temporary = Temporary::create(dir)?;
+    let mut hash = digest::Context::new(&digest::SHA256);
+    let mut size = 0;
+    loop {
+        match pieces.blocking_recv() {
+            Some(Ok(Some(bytes))) => {
+                hash.update(&bytes);
+                temporary.file.write_all(&bytes)?;
+                size += bytes.len() as u64;
+            }
+            Some(Ok(None)) => break,
+            Some(Err(error)) => return Err(error.into()),
+            None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        }
+    }
+    let digest = hex::encode(hash.finish());
+    temporary.keep(dir, &digest)?;
+    Ok(BlobRef { digest, size })
+}
+
+/// A file being written; removed unless kept.
+struct Temporary {
+    path: PathBuf,
+    file: File,
+}
+
+impl Temporary {
+    fn create(dir: &Path) -> io::Result<Self> {
+        let path = dir.join("new").join(uuid::Uuid::new_v4().to_string());
+        Ok(Self { file: File::create_new(&path)?, path })
+    }
+
+    fn keep(self, dir: &Path, digest: &str) -> Result<(), BlobError> {
+        let place = place(dir, digest).ok_or_else(|| BlobError::Digest(digest.to_owned()))?;
+        let folder = place.parent().unwrap_or(dir);
+        self.file.sync_all()?;
+        if !folder.exists() {
+            fs::create_dir_all(folder)?;
+            File::open(dir)?.sync_all()?;
+        }
+        crate::crash_point!("blob_before_rename");
+        fs::rename(&self.path, &place)?;
+        File::open(folder)?.sync_all()?;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After `keep` there is nothing here any more.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn read(file: File, range: Option<Range<u64>>, pieces: &mpsc::Sender<io::Result<Bytes>>) {
+    if let Err(error) = read_pieces(file, range, pieces) {
+        // The reader may be gone.
+        let _ = pieces.blocking_send(Err(error));
+    }
+}
+
+fn read_pieces(mut file: File, range: Option<Range<u64>>, pieces: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
+    let range = range.unwrap_or(0..u64::MAX);
+    file.seek(SeekFrom::Start(range.start.min(file.metadata()?.len())))?;
+    let mut left = range.end.saturating_sub(range.start);
+    while left > 0 {
+        let want = CHUNK.min(usize::try_from(left).unwrap_or(CHUNK));
+        let mut piece = Vec::with_capacity(want);
+        let got = (&mut file).take(want as u64).read_to_end(&mut piece)?;
+        if got == 0 || pieces.blocking_send(Ok(piece.into())).is_err() {
+            break;
+        }
+        left -= got as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! One service's handle to its documents.
+
+mod batch;
+mod query;
+
+use std::sync::Arc;
+
+pub use batch::Batch;
+
+use crate::store::{Durability, apply};
+use crate::{Bus, CommitError, Document, Page, Scope, Store, StoreError, Stored};
+
+/// How often [`Documents::update`] tries again when somebody else wrote in between.
+const UPDATE_ATTEMPTS: usize = 16;
+
+/// The documents of one service. Cheap to clone.
+#[derive(Clone)]
+pub struct Documents {
+    store: Arc<Store>,
+    service: Arc<str>,
+}
+
+impl Documents {
+    pub(crate) fn new(store: Arc<Store>, service: &str) -> Self {
+        Self { store, service: service.into() }
+    }
+
+    /// All events of all services.
+    #[must_use]
+    pub fn bus(&self) -> Bus {
+        self.store.bus()
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Refuses other services' kinds. The kernel's own (`kernel.…`) belong to every service.
+    pub(crate) fn own<T: Document>(&self) -> Result<(), StoreError> {
+        self.own_kind(T::KIND)
+    }
+
+    fn own_kind(&self, kind: &str) -> Result<(), StoreError> {
+        match kind.split_once('.') {
+            Some((service, _)) if service == &*self.service || service == "kernel" => Ok(()),
+            _ => Err(StoreError::ForeignKind { service: self.service.to_string(), kind: kind.to_owned() }),
+        }
+    }
+
+    /// The document under `key`.
+    pub async fn get<T: Document>(&self, scope: &Scope, key: &str) -> Result<Option<Stored<T>>, StoreError> {
+        self.own::<T>()?;
+        let (scope, key) = (scope.clone(), key.to_owned());
+        let row = self.store.read(move |connection| query::get(connection, T::KIND, &scope, &key)).await?;
+        row.map(query::decode).transpose()
+    }
+
+    /// The documents under `keys`, in their order, `None` where there is none.
+    pub async fn get_many<T: Document>(
+        &self,
+        scope: &Scope,
+        keys: &[impl AsRef<str> + Sync],
+    ) -> Result<Vec<Option<Stored<T>>>, StoreError> {
+        self.own::<T>()?;
+        let scope = scope.clone();
+        let keys: Vec<String> = keys.iter().map(|key| key.as_ref().to_owned()).collect();
+        let get_all = move |connection: &rusqlite::Connection| {
+            keys.iter().map(|key| query::get(connection, T::KIND, &scope, key)).collect::<Result<Vec<_>, _>>()
+        };
+        let rows = self.store.read(get_all).await?;
+        rows.into_iter().map(|row| row.map(query::decode).transpose()).collect()
+    }
+
+    /// The documents of a scope in the order of their keys.
+    pub async fn list<T: Document>(&self, scope: &Scope, page: Page) -> Result<Vec<Stored<T>>, StoreError> {
+        self.own::<T>()?;
+        let scope = scope.clone();
+        let rows = self.store.read(move |connection| query::list(connection, T::KIND, &scope, &page)).await?;
+        rows.into_iter().map(query::decode).collect()
+    }
+
+    /// The documents with `value` in `index`, in the order of their sort keys, then keys.
+    pub async fn find<T: Document>(
+        &self,
+        scope: &Scope,
+        index: &str,
+        value: &str,
+        page: Page,
+    ) -> Result<Vec<Stored<T>>, StoreError> {
+        self.own::<T>()?;
+        let (scope, index, value) = (scope.clone(), index.to_owned(), value.to_owned());
+        let find = move |connection: &rusqlite::Connection| query::find(connection, T::KIND, &scope, &index, &value, &page);
+        let rows = self.store.read(find).await?;
+        rows.into_iter().map(query::decode).collect()
+    }
+
+    /// The scopes that have documents of this kind: for reconcilers that look over all of them.
+    pub async fn scopes<T: Document>(&self) -> Result<Vec<Scope>, StoreError> {
+        self.own::<T>()?;
+        self.store.read(|connection| query::scopes(connection, T::KIND)).await
+    }
+
+    /// Makes all operations of `batch`, on disk, or none.
+    pub async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        self.commit_versioned(batch).await.map(|_| ())
+    }
+
+    async fn commit_versioned(&self, batch: Batch) -> Result<u64, CommitError> {
+        let operations = batch.into_operations(|kind| self.own_kind(kind))?;
+        let changes = self
+            .store
+            .write(
+                Durability::Full,
+                move |connection, version| apply(connection, version, &operations),
+                |changes, signals| changes.signal(signals),
+            )
+            .await?;
+        Ok(changes.version)
+    }
+
+    /// Commits one new document.
+    pub async fn insert<T: Document>(&self, scope: &Scope, value: T) -> Result<Stored<T>, CommitError> {
+        let version = self.commit_versioned(Batch::new(scope).insert(&value)).await?;
+        Ok(Stored { version, position: value.key(), value })
+    }
+
+    /// Commits one changed document; gives it back with its new version.
+    pub async fn replace<T: Document>(&self, scope: &Scope, mut stored: Stored<T>) -> Result<Stored<T>, CommitError> {
+        stored.version = self.commit_versioned(Batch::new(scope).replace(&stored)).await?;
+        Ok(stored)
+    }
+
+    /// Commits the removal of one document.
+    pub async fn remove<T: Document>(&self, scope: &Scope, stored: &Stored<T>) -> Result<(), CommitError> {
+        self.commit(Batch::new(scope).remove(stored)).await
+    }
+
+    /// Reads the document, changes it and writes it back, again while others write in between. `change` may
+    /// so run several times. `None` when there is no such document; `change` is not called then.
+    pub async fn update<T: Document>(
+        &self,
+        scope: &Scope,
+        key: &str,
+        mut change: impl FnMut(&mut T) + Send,
+    ) -> Result<Option<Stored<T>>, CommitError> {
+        let mut attempt = 0;
+        loop {
+            let Some(mut stored) = self.get::<T>(scope, key).await? else { return Ok(None) };
+            change(&mut stored.value);
+            attempt += 1;
+            match self.replace(scope, stored).await {
+                Err(CommitError::Conflict { .. }) if attempt < UPDATE_ATTEMPTS => {}
+                other => return other.map(Some),
+            }
+        }
+    }
+}

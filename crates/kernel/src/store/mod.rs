@@ -1,0 +1,123 @@
+//! The one store: SQLite in the data folder, one writing thread, a few reading ones.
+//!
+//! All waiting commits go into one transaction, a savepoint each, with one fsync for all: what is
+//! acknowledged is on disk. Claims and renewals of leases write no fsync of their own, since a restart
+//! voids all leases anyway.
+
+mod batch;
+mod error;
+mod lease;
+mod lock;
+mod reader;
+mod schema;
+mod signals;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+pub use error::{CommitError, OpenError, StoreError};
+
+pub(crate) use batch::{Address, Operation, Put, apply};
+pub(crate) use lease::{Claim, Claimed, Released, claim, release, renew};
+pub(crate) use schema::key_upper_bound;
+pub(crate) use signals::Signals;
+pub(crate) use writer::Durability;
+
+use crate::{Bus, Clock, Documents};
+
+/// The largest document, as JSON, in bytes.
+pub const LARGEST_DOCUMENT: usize = 64 * 1024;
+
+/// How many threads read.
+const READERS: usize = 3;
+
+/// An open data folder. Ends its threads when the last handle is dropped.
+pub struct Store {
+    dir: PathBuf,
+    clock: Arc<dyn Clock>,
+    owner: String,
+    signals: Arc<Signals>,
+    writer: writer::Writer,
+    readers: reader::Readers,
+    _lock: lock::FolderLock,
+}
+
+impl Store {
+    /// Opens the store in `dir`, makes folder and file where they are missing, and holds the folder's lock
+    /// until dropped. Leases left by an earlier process are void from here on.
+    pub fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
+        std::fs::create_dir_all(dir).map_err(|source| OpenError::Folder { dir: dir.to_owned(), source })?;
+        let lock = lock::FolderLock::take(dir)?;
+        let file = dir.join("landfall.db");
+        let connection = schema::open_for_writing(&file)?;
+        let signals = Arc::new(Signals::new(schema::last_event(&connection)?));
+        let version = schema::last_version(&connection)?;
+        let readers = (0..READERS).map(|_| schema::open_for_reading(&file)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Arc::new(Self {
+            dir: dir.to_owned(),
+            clock,
+            owner: uuid::Uuid::new_v4().to_string(),
+            writer: writer::Writer::start(connection, version, Arc::clone(&signals)).map_err(OpenError::Thread)?,
+            readers: reader::Readers::start(readers).map_err(OpenError::Thread)?,
+            signals,
+            _lock: lock,
+        }))
+    }
+
+    /// The handle of one service: it refuses other services' kinds of documents.
+    #[must_use]
+    pub fn service(self: &Arc<Self>, service: &str) -> Documents {
+        Documents::new(Arc::clone(self), service)
+    }
+
+    /// All events of all services.
+    #[must_use]
+    pub fn bus(self: &Arc<Self>) -> Bus {
+        Bus::new(Arc::clone(self))
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The clock that the store was opened with.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// This process's name as an owner of leases.
+    pub(crate) fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    pub(crate) fn signals(&self) -> &Arc<Signals> {
+        &self.signals
+    }
+
+    /// Runs `query` on a reading connection. Sees every commit acknowledged before the call.
+    pub(crate) async fn read<T, F>(&self, query: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.readers.run(query).await
+    }
+
+    /// Runs `change` in the writing thread within a savepoint; resolves once it is committed. `signal` runs
+    /// in that thread after the commit, also when the caller stopped waiting.
+    pub(crate) async fn write<T, E, F, S>(&self, durability: Durability, change: F, signal: S) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection, u64) -> Result<T, E> + Send + 'static,
+        S: FnOnce(&T, &Signals) + Send + 'static,
+    {
+        self.writer.run(durability, change, signal).await
+    }
+}
