@@ -1,1 +1,5 @@
-//! Placeholder until its first file lands.
+//! AWS CodeBuild.
+#![forbid(unsafe_code)]
+
+pub mod model;
+pub mod rules;

@@ -1,0 +1,120 @@
+//! Names of builds and projects: `project:uuid`, ARNs, and what is derived from a build's id.
+
+/// A build id's two halves: `demo:1f0c…` or the ARN of it.
+///
+/// # Errors
+/// AWS's text for what is neither.
+pub fn parse_build_id(text: &str) -> Result<(&str, &str), &'static str> {
+    const INVALID: &str = "Invalid build ID provided";
+    let id = match text.strip_prefix("arn:") {
+        Some(_) => text.split_once(":build/").map(|(_, id)| id).ok_or(INVALID)?,
+        None => text,
+    };
+    let (project, uuid) = id.rsplit_once(':').ok_or(INVALID)?;
+    let uuid_shaped = uuid.len() == 36 && uuid.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    if is_project_name(project) && uuid_shaped { Ok((project, uuid)) } else { Err(INVALID) }
+}
+
+/// The plain form of a build id.
+///
+/// # Errors
+/// As [`parse_build_id`].
+pub fn build_id(text: &str) -> Result<String, &'static str> {
+    parse_build_id(text).map(|(project, uuid)| format!("{project}:{uuid}"))
+}
+
+/// Whether a project may be called so: `[A-Za-z0-9][A-Za-z0-9\-_]{1,149}`.
+#[must_use]
+pub fn is_project_name(name: &str) -> bool {
+    (2..=150).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+/// The project's name, where its ARN may be given.
+#[must_use]
+pub fn project_name(name_or_arn: &str) -> &str {
+    match name_or_arn.strip_prefix("arn:") {
+        Some(_) => name_or_arn.split_once(":project/").map_or(name_or_arn, |(_, name)| name),
+        None => name_or_arn,
+    }
+}
+
+/// The container's id and the name of its socket folder: short, for a socket's path holds 107 bytes.
+#[must_use]
+pub fn container_id(uuid: &str) -> String {
+    let hex: String = uuid.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+    format!("b-{hex}")
+}
+
+/// The folder of a build's sources, `/codebuild/output/src<digits>/src`; the digits come from the build's uuid.
+#[must_use]
+pub fn output_directory(uuid: &str) -> String {
+    let sum = uuid.bytes().fold(0u64, |sum, byte| sum.wrapping_mul(131).wrapping_add(u64::from(byte)));
+    format!("/codebuild/output/src{:09}", sum % 1_000_000_000)
+}
+
+/// Whether a secondary source or artifact may be called so.
+///
+/// # Errors
+/// AWS's text.
+pub fn check_identifier(identifier: &str) -> Result<(), &'static str> {
+    let legal = identifier.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if legal && (1..128).contains(&identifier.len()) {
+        return Ok(());
+    }
+    Err(
+        "Invalid input: identifier must contain only alphanumeric characters and underscores and be less than 128 characters in length",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UUID: &str = "01234567-89ab-4cde-8f01-23456789abcd";
+
+    #[test]
+    fn ids_and_arns_name_builds() {
+        let id = format!("demo:{UUID}");
+        assert_eq!(parse_build_id(&id), Ok(("demo", UUID)));
+        assert_eq!(build_id(&format!("arn:aws:codebuild:us-east-1:123456789012:build/{id}")), Ok(id));
+        for bad in [
+            "",
+            "demo",
+            ":",
+            "demo:1",
+            "arn:aws:codebuild:r:a:project/demo",
+            &format!("a b:{UUID}"),
+            &format!("d:{UUID}"),
+        ] {
+            assert!(parse_build_id(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn project_names() {
+        for (name, good) in
+            [("ab", true), ("a", false), ("-ab", false), ("a b", false), ("a_b-C9", true), ("é1", false)]
+        {
+            assert_eq!(is_project_name(name), good, "{name}");
+        }
+        assert_eq!(project_name("arn:aws:codebuild:r:1:project/demo"), "demo");
+        assert_eq!(project_name("demo"), "demo");
+    }
+
+    #[test]
+    fn derived_names_are_stable_and_short() {
+        assert_eq!(container_id(UUID), "b-0123456789ab4cde");
+        assert_eq!(output_directory(UUID), output_directory(UUID));
+        assert!(output_directory(UUID).starts_with("/codebuild/output/src") && output_directory(UUID).len() == 30);
+    }
+
+    #[test]
+    fn identifiers() {
+        assert!(check_identifier("Source_1").is_ok());
+        for bad in ["", "a-b", "a.b", &"x".repeat(128)] {
+            assert!(check_identifier(bad).is_err(), "{bad}");
+        }
+    }
+}
