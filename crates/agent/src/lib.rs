@@ -8,5 +8,10 @@
 //! The server links only [`protocol`]; everything here stays free of the store and of AWS shapes,
 //! so that the binary is small enough to append to the server's own.
 
+pub mod archive;
+pub mod forward;
+pub mod process;
 pub mod protocol;
 pub mod shim;
+pub mod time;
+pub mod user;

@@ -1,0 +1,179 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::ExitRecord;
+
+/// The folder of one container: what the engine and the shim write there, by name.
+#[derive(Debug, Clone)]
+pub struct Bundle(PathBuf);
+
+impl Bundle {
+    /// The bundle in `folder`, which must be an absolute path for runc to find it.
+    pub fn new(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+
+    /// The folder itself; runc reads `config.json` in it.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The engine's orders to the shim ([`ShimConfig`](super::ShimConfig)).
+    pub fn shim_config(&self) -> PathBuf {
+        self.0.join("shim.json")
+    }
+
+    /// The pipe whose write end the shim holds while it lives.
+    pub fn alive(&self) -> PathBuf {
+        self.0.join("alive")
+    }
+
+    /// What the container wrote to its standard output and error.
+    pub fn output(&self) -> PathBuf {
+        self.0.join("output")
+    }
+
+    /// How the container ended; whole or not there.
+    pub fn exit(&self) -> PathBuf {
+        self.0.join("exit.json")
+    }
+
+    /// Where runc keeps its state of this container, for its `--root`.
+    pub fn runc_state(&self) -> PathBuf {
+        self.0.join("state")
+    }
+
+    /// What runc had to say, as JSON lines.
+    pub fn runc_log(&self) -> PathBuf {
+        self.0.join("runc.log")
+    }
+
+    /// Where runc writes the process id of the container's first process.
+    pub fn pid_file(&self) -> PathBuf {
+        self.0.join("pid")
+    }
+
+    fn launched(&self) -> PathBuf {
+        self.0.join("launched")
+    }
+
+    /// Records, before anything runs, that the container may have run from now on.
+    pub fn mark_launched(&self) -> io::Result<()> {
+        File::create(self.launched())?;
+        self.sync()
+    }
+
+    /// Takes the mark back: nothing ran.
+    pub fn unmark_launched(&self) -> io::Result<()> {
+        fs::remove_file(self.launched())?;
+        self.sync()
+    }
+
+    /// Whether the container may have run. Without this mark it certainly did not.
+    pub fn was_launched(&self) -> bool {
+        self.launched().exists()
+    }
+
+    /// Makes the output durable, then the exit record.
+    pub fn write_exit(&self, record: &ExitRecord) -> io::Result<()> {
+        File::open(self.output())?.sync_all()?;
+        let temporary = self.0.join("exit.json.new");
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
+        file.write_all(&serde_json::to_vec(record)?)?;
+        file.sync_all()?;
+        fs::rename(temporary, self.exit())?;
+        self.sync()
+    }
+
+    /// The exit record, if the end was seen.
+    pub fn read_exit(&self) -> io::Result<Option<ExitRecord>> {
+        match fs::read(self.exit()) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The last error in runc's log.
+    pub fn runc_error(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Line {
+            level: String,
+            msg: String,
+        }
+        let log = fs::read_to_string(self.runc_log()).ok()?;
+        let lines = log
+            .lines()
+            .rev()
+            .filter_map(|line| serde_json::from_str::<Line>(line).ok());
+        lines
+            .filter(|line| matches!(line.level.as_str(), "error" | "fatal"))
+            .map(|line| line.msg)
+            .next()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.0)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn bundle() -> (tempfile::TempDir, Bundle) {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = Bundle::new(folder.path().to_path_buf());
+        (folder, bundle)
+    }
+
+    #[test]
+    fn keeps_the_exit_record() {
+        let (_folder, bundle) = bundle();
+        fs::write(bundle.output(), "hello").unwrap();
+        assert_eq!(bundle.read_exit().unwrap(), None);
+        let record = ExitRecord {
+            code: Some(3),
+            signal: None,
+            oom: false,
+        };
+        bundle.write_exit(&record).unwrap();
+        assert_eq!(bundle.read_exit().unwrap(), Some(record));
+    }
+
+    #[test]
+    fn the_launch_mark_can_be_taken_back() {
+        let (_folder, bundle) = bundle();
+        assert!(!bundle.was_launched());
+        bundle.mark_launched().unwrap();
+        assert!(bundle.was_launched());
+        bundle.unmark_launched().unwrap();
+        assert!(!bundle.was_launched());
+    }
+
+    #[test]
+    fn finds_the_last_error_of_runc() {
+        let (_folder, bundle) = bundle();
+        assert_eq!(bundle.runc_error(), None);
+        let lines = [
+            r#"{"level":"warning","msg":"meh","time":"t"}"#,
+            r#"{"level":"error","msg":"exec: \"x\": not found","time":"t"}"#,
+            "not json",
+        ];
+        fs::write(bundle.runc_log(), lines.join("\n")).unwrap();
+        assert_eq!(
+            bundle.runc_error().as_deref(),
+            Some("exec: \"x\": not found")
+        );
+    }
+}
