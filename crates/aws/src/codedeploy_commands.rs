@@ -12,8 +12,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The signing names and, for each, the prefix of `X-Amz-Target`.
-pub const TARGET_PREFIXES: [(&str, &str); 2] =
-    [("codedeploy-commands", "CodeDeployCommandService_v20141006"), ("codedeploy-commands-secure", "CodeDeployCommandService")];
+pub const TARGET_PREFIXES: [(&str, &str); 2] = [
+    ("codedeploy-commands", "CodeDeployCommandService_v20141006"),
+    ("codedeploy-commands-secure", "CodeDeployCommandService"),
+];
 
 /// The operations that [`dispatch`] knows. `PostHostCommandUpdate` is in the agent's model, but no agent calls it.
 pub const OPERATIONS: [&str; 4] =
@@ -27,7 +29,11 @@ pub const OPERATIONS: [&str; 4] =
 pub trait CodeDeployCommands: Send + Sync {
     /// The next command for the host; waits for one up to some tens of seconds. The same command comes again only if
     /// it was not acknowledged within its lease.
-    async fn poll_host_command(&self, caller: &Caller, input: PollHostCommandInput) -> Result<PollHostCommandOutput, Error>;
+    async fn poll_host_command(
+        &self,
+        caller: &Caller,
+        input: PollHostCommandInput,
+    ) -> Result<PollHostCommandOutput, Error>;
 
     /// The signed description of a deployment. The same text for every call.
     async fn get_deployment_specification(
@@ -44,7 +50,8 @@ pub trait CodeDeployCommands: Send + Sync {
     ) -> Result<PutHostCommandAcknowledgementOutput, Error>;
 
     /// Reports a command's end. The first report counts; later ones are accepted and ignored.
-    async fn put_host_command_complete(&self, caller: &Caller, input: PutHostCommandCompleteInput) -> Result<(), Error>;
+    async fn put_host_command_complete(&self, caller: &Caller, input: PutHostCommandCompleteInput)
+    -> Result<(), Error>;
 }
 
 /// What CodeDeploy grants the identities of its hosts beyond their policies.
@@ -216,7 +223,8 @@ mod tests {
     fn the_wire_is_pascal_case_and_an_empty_poll_is_an_empty_object() {
         assert_eq!(write(&PollHostCommandOutput::default()).unwrap(), b"{}");
         let command = HostCommandInstance { command_name: "Install".to_owned(), nonce: 7, ..Default::default() };
-        let json: serde_json::Value = serde_json::to_value(PollHostCommandOutput { host_command: Some(command) }).unwrap();
+        let json: serde_json::Value =
+            serde_json::to_value(PollHostCommandOutput { host_command: Some(command) }).unwrap();
         assert_eq!(json["HostCommand"]["CommandName"], "Install");
         assert_eq!(json["HostCommand"]["Nonce"], 7);
     }

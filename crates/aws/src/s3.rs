@@ -21,20 +21,15 @@ pub use body::Body;
 pub use bucket::{Bucket, BucketPage, CreateBucket, ListBuckets, Versioning};
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, Expectation, Expected};
 pub use gated::{Gated, bucket_arn, object_arn};
-pub use list::{
-    ListObjectVersions, ListObjects, ListedVersion, ObjectPage, Position, VersionPage,
-    VersionPosition,
-};
+pub use list::{ListObjectVersions, ListObjects, ListedVersion, ObjectPage, Position, VersionPage, VersionPosition};
 pub use multipart::{
-    AbortMultipartUpload, CompleteMultipartUpload, CompletedPart, CreateMultipartUpload,
-    ListMultipartUploads, ListParts, Part, PartPage, Upload, UploadPage, UploadPart,
-    UploadPartOutput, UploadPosition,
+    AbortMultipartUpload, CompleteMultipartUpload, CompletedPart, CreateMultipartUpload, ListMultipartUploads,
+    ListParts, Part, PartPage, Upload, UploadPage, UploadPart, UploadPartOutput, UploadPosition,
 };
 pub use object::{
-    ByteRange, ContentHeaders, CopyObject, CopyObjectOutput, DeleteObject, DeleteObjectOutput,
-    DeleteObjects, DeleteObjectsOutput, DeletedObject, FailedDelete, GetObject, Object,
-    ObjectIdentifier, ObjectMeta, PutObject, PutObjectOutput, ReadCondition, Replacement,
-    WriteCondition,
+    ByteRange, ContentHeaders, CopyObject, CopyObjectOutput, DeleteObject, DeleteObjectOutput, DeleteObjects,
+    DeleteObjectsOutput, DeletedObject, FailedDelete, GetObject, Object, ObjectIdentifier, ObjectMeta, PutObject,
+    PutObjectOutput, ReadCondition, Replacement, WriteCondition,
 };
 
 use crate::Error;
@@ -64,23 +59,13 @@ pub trait S3: Send + Sync {
     async fn list_buckets(&self, caller: &Caller, input: ListBuckets) -> Result<BucketPage, Error>;
 
     /// Switches versioning on, or suspends it. It never goes back to [`Versioning::Unversioned`].
-    async fn put_bucket_versioning(
-        &self,
-        caller: &Caller,
-        bucket: &str,
-        versioning: Versioning,
-    ) -> Result<(), Error>;
+    async fn put_bucket_versioning(&self, caller: &Caller, bucket: &str, versioning: Versioning) -> Result<(), Error>;
 
     /// The bucket's versioning state.
-    async fn get_bucket_versioning(
-        &self,
-        caller: &Caller,
-        bucket: &str,
-    ) -> Result<Versioning, Error>;
+    async fn get_bucket_versioning(&self, caller: &Caller, bucket: &str) -> Result<Versioning, Error>;
 
     /// Stores an object, streaming its body to disk while hashing it once.
-    async fn put_object(&self, caller: &Caller, input: PutObject)
-    -> Result<PutObjectOutput, Error>;
+    async fn put_object(&self, caller: &Caller, input: PutObject) -> Result<PutObjectOutput, Error>;
 
     /// Reads an object or one range of it.
     async fn get_object(&self, caller: &Caller, input: GetObject) -> Result<Object, Error>;
@@ -90,49 +75,25 @@ pub trait S3: Send + Sync {
 
     /// Deletes an object, leaving a delete marker where the bucket is versioned, or one version for good. Deleting
     /// what is not there succeeds.
-    async fn delete_object(
-        &self,
-        caller: &Caller,
-        input: DeleteObject,
-    ) -> Result<DeleteObjectOutput, Error>;
+    async fn delete_object(&self, caller: &Caller, input: DeleteObject) -> Result<DeleteObjectOutput, Error>;
 
     /// Deletes up to 1,000 objects or versions; each succeeds or fails by itself.
-    async fn delete_objects(
-        &self,
-        caller: &Caller,
-        input: DeleteObjects,
-    ) -> Result<DeleteObjectsOutput, Error>;
+    async fn delete_objects(&self, caller: &Caller, input: DeleteObjects) -> Result<DeleteObjectsOutput, Error>;
 
     /// Current objects in UTF-8 byte order, at most 1,000 a page.
     async fn list_objects(&self, caller: &Caller, input: ListObjects) -> Result<ObjectPage, Error>;
 
     /// All versions and delete markers, by key and then newest first, at most 1,000 a page.
-    async fn list_object_versions(
-        &self,
-        caller: &Caller,
-        input: ListObjectVersions,
-    ) -> Result<VersionPage, Error>;
+    async fn list_object_versions(&self, caller: &Caller, input: ListObjectVersions) -> Result<VersionPage, Error>;
 
     /// Copies an object by reference: no byte of its content moves.
-    async fn copy_object(
-        &self,
-        caller: &Caller,
-        input: CopyObject,
-    ) -> Result<CopyObjectOutput, Error>;
+    async fn copy_object(&self, caller: &Caller, input: CopyObject) -> Result<CopyObjectOutput, Error>;
 
     /// Opens a multipart upload.
-    async fn create_multipart_upload(
-        &self,
-        caller: &Caller,
-        input: CreateMultipartUpload,
-    ) -> Result<Upload, Error>;
+    async fn create_multipart_upload(&self, caller: &Caller, input: CreateMultipartUpload) -> Result<Upload, Error>;
 
     /// Stores one part; the same number again replaces it.
-    async fn upload_part(
-        &self,
-        caller: &Caller,
-        input: UploadPart,
-    ) -> Result<UploadPartOutput, Error>;
+    async fn upload_part(&self, caller: &Caller, input: UploadPart) -> Result<UploadPartOutput, Error>;
 
     /// Makes the parts one object, by reference.
     async fn complete_multipart_upload(
@@ -142,19 +103,11 @@ pub trait S3: Send + Sync {
     ) -> Result<PutObjectOutput, Error>;
 
     /// Drops an upload and its parts.
-    async fn abort_multipart_upload(
-        &self,
-        caller: &Caller,
-        input: AbortMultipartUpload,
-    ) -> Result<(), Error>;
+    async fn abort_multipart_upload(&self, caller: &Caller, input: AbortMultipartUpload) -> Result<(), Error>;
 
     /// The parts that an open upload has, by number.
     async fn list_parts(&self, caller: &Caller, input: ListParts) -> Result<PartPage, Error>;
 
     /// Open uploads, by key and then by age.
-    async fn list_multipart_uploads(
-        &self,
-        caller: &Caller,
-        input: ListMultipartUploads,
-    ) -> Result<UploadPage, Error>;
+    async fn list_multipart_uploads(&self, caller: &Caller, input: ListMultipartUploads) -> Result<UploadPage, Error>;
 }

@@ -26,14 +26,8 @@ impl Body {
     }
 
     /// A body of these chunks; `length`, in bytes, is a promise where it is given.
-    pub fn from_stream(
-        chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
-        length: Option<u64>,
-    ) -> Self {
-        Self {
-            chunks: chunks.boxed(),
-            length,
-        }
+    pub fn from_stream(chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static, length: Option<u64>) -> Self {
+        Self { chunks: chunks.boxed(), length }
     }
 
     /// What a reader has, of unknown length.
@@ -48,10 +42,7 @@ impl Body {
     pub async fn from_file(path: impl AsRef<Path>) -> io::Result<Self> {
         let file = tokio::fs::File::open(path).await?;
         let length = file.metadata().await?.len();
-        Ok(Self::from_stream(
-            ReaderStream::with_capacity(file, CHUNK),
-            Some(length),
-        ))
+        Ok(Self::from_stream(ReaderStream::with_capacity(file, CHUNK), Some(length)))
     }
 
     /// The length in bytes, where it is known before the content is read.
@@ -104,10 +95,7 @@ impl Default for Body {
 impl From<Bytes> for Body {
     fn from(content: Bytes) -> Self {
         let length = content.len() as u64;
-        Self::from_stream(
-            stream::iter((!content.is_empty()).then_some(Ok(content))),
-            Some(length),
-        )
+        Self::from_stream(stream::iter((!content.is_empty()).then_some(Ok(content))), Some(length))
     }
 }
 
@@ -139,9 +127,7 @@ impl Stream for Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Body")
-            .field("length", &self.length)
-            .finish_non_exhaustive()
+        f.debug_struct("Body").field("length", &self.length).finish_non_exhaustive()
     }
 }
 
@@ -162,10 +148,7 @@ mod tests {
     #[tokio::test]
     async fn goes_to_a_file_and_back() {
         let path = std::env::temp_dir().join(format!("landfall-body-{}", std::process::id()));
-        assert_eq!(
-            Body::from(vec![7; 600_000]).save(&path).await.unwrap(),
-            600_000
-        );
+        assert_eq!(Body::from(vec![7; 600_000]).save(&path).await.unwrap(), 600_000);
         let body = Body::from_file(&path).await.unwrap();
         assert_eq!(body.length(), Some(600_000));
         assert_eq!(body.collect(usize::MAX).await.unwrap().len(), 600_000);

@@ -22,13 +22,7 @@ pub enum ChecksumAlgorithm {
 
 impl ChecksumAlgorithm {
     /// Every algorithm, in the order of S3's documentation.
-    pub const ALL: [Self; 5] = [
-        Self::Crc32,
-        Self::Crc32C,
-        Self::Crc64Nvme,
-        Self::Sha1,
-        Self::Sha256,
-    ];
+    pub const ALL: [Self; 5] = [Self::Crc32, Self::Crc32C, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
 
     /// Its name on the wire.
     pub const fn name(self) -> &'static str {
@@ -54,9 +48,7 @@ impl ChecksumAlgorithm {
 
     /// The algorithm of a wire name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.name() == name)
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
     /// Whether checksums of parts combine to that of the whole.

@@ -4,29 +4,17 @@ use crate::Error;
 
 /// Nothing has that key (404).
 pub fn no_such_key(key: &str) -> Error {
-    Error::modelled(
-        "NoSuchKey",
-        404,
-        format!("The specified key does not exist: {key}"),
-    )
+    Error::modelled("NoSuchKey", 404, format!("The specified key does not exist: {key}"))
 }
 
 /// Nothing has that version (404).
 pub fn no_such_version(key: &str, version_id: &str) -> Error {
-    Error::modelled(
-        "NoSuchVersion",
-        404,
-        format!("The specified version does not exist: {key}, version {version_id}"),
-    )
+    Error::modelled("NoSuchVersion", 404, format!("The specified version does not exist: {key}, version {version_id}"))
 }
 
 /// No bucket has that name (404).
 pub fn no_such_bucket(bucket: &str) -> Error {
-    Error::modelled(
-        "NoSuchBucket",
-        404,
-        format!("The specified bucket does not exist: {bucket}"),
-    )
+    Error::modelled("NoSuchBucket", 404, format!("The specified bucket does not exist: {bucket}"))
 }
 
 /// The upload was never opened, or it was completed or aborted (404).
@@ -40,11 +28,7 @@ pub fn no_such_upload(upload_id: &str) -> Error {
 
 /// The caller made that bucket before (409).
 pub fn bucket_already_owned_by_you(bucket: &str) -> Error {
-    Error::modelled(
-        "BucketAlreadyOwnedByYou",
-        409,
-        format!("You already own the bucket {bucket}."),
-    )
+    Error::modelled("BucketAlreadyOwnedByYou", 409, format!("You already own the bucket {bucket}."))
 }
 
 /// Another account has that bucket (409).
@@ -67,11 +51,7 @@ pub fn bucket_not_empty(bucket: &str) -> Error {
 
 /// The name breaks the rules (400).
 pub fn invalid_bucket_name(bucket: &str, rule: &str) -> Error {
-    Error::modelled(
-        "InvalidBucketName",
-        400,
-        format!("The bucket name {bucket:?} is not valid: {rule}."),
-    )
+    Error::modelled("InvalidBucketName", 400, format!("The bucket name {bucket:?} is not valid: {rule}."))
 }
 
 /// The caller may not (403).
@@ -81,11 +61,7 @@ pub fn access_denied(message: impl Into<String>) -> Error {
 
 /// A condition of the request does not hold (412).
 pub fn precondition_failed(condition: &str) -> Error {
-    Error::modelled(
-        "PreconditionFailed",
-        412,
-        format!("At least one of the preconditions did not hold: {condition}"),
-    )
+    Error::modelled("PreconditionFailed", 412, format!("At least one of the preconditions did not hold: {condition}"))
 }
 
 /// The caller's copy is still good (304).
@@ -98,9 +74,7 @@ pub fn conditional_request_conflict(key: &str) -> Error {
     Error::modelled(
         "ConditionalRequestConflict",
         409,
-        format!(
-            "A conflicting operation on {key} occurred while this one was in progress; try again."
-        ),
+        format!("A conflicting operation on {key} occurred while this one was in progress; try again."),
     )
 }
 
@@ -127,19 +101,13 @@ pub fn bad_digest(header: &str, given: &str, computed: &str) -> Error {
     Error::modelled(
         "BadDigest",
         400,
-        format!(
-            "The {header} you specified ({given}) did not match what we received ({computed})."
-        ),
+        format!("The {header} you specified ({given}) did not match what we received ({computed})."),
     )
 }
 
 /// A checksum header is not base64 of the right length (400).
 pub fn invalid_digest(header: &str) -> Error {
-    Error::modelled(
-        "InvalidDigest",
-        400,
-        format!("The {header} you specified was invalid."),
-    )
+    Error::modelled("InvalidDigest", 400, format!("The {header} you specified was invalid."))
 }
 
 /// The body ended before its length (400).
@@ -147,9 +115,7 @@ pub fn incomplete_body(promised: u64, received: u64) -> Error {
     Error::modelled(
         "IncompleteBody",
         400,
-        format!(
-            "You did not provide the number of bytes specified by Content-Length: {received} of {promised}."
-        ),
+        format!("You did not provide the number of bytes specified by Content-Length: {received} of {promised}."),
     )
 }
 
@@ -168,19 +134,13 @@ pub fn invalid_part(part_number: u32) -> Error {
     Error::modelled(
         "InvalidPart",
         400,
-        format!(
-            "Part {part_number} could not be found, or its entity tag or checksum is not the one you gave."
-        ),
+        format!("Part {part_number} could not be found, or its entity tag or checksum is not the one you gave."),
     )
 }
 
 /// The list of parts does not ascend (400).
 pub fn invalid_part_order() -> Error {
-    Error::modelled(
-        "InvalidPartOrder",
-        400,
-        "The list of parts was not in ascending order by part number.",
-    )
+    Error::modelled("InvalidPartOrder", 400, "The list of parts was not in ascending order by part number.")
 }
 
 /// A part other than the last is below 5 MiB (400).
@@ -188,9 +148,7 @@ pub fn entity_too_small(part_number: u32, size: u64) -> Error {
     Error::modelled(
         "EntityTooSmall",
         400,
-        format!(
-            "Part {part_number} has {size} bytes; each part but the last needs at least 5242880."
-        ),
+        format!("Part {part_number} has {size} bytes; each part but the last needs at least 5242880."),
     )
 }
 
@@ -214,11 +172,7 @@ pub fn metadata_too_large(size: usize) -> Error {
 
 /// The key is above 1,024 bytes (400).
 pub fn key_too_long(size: usize) -> Error {
-    Error::modelled(
-        "KeyTooLongError",
-        400,
-        format!("Your key has {size} bytes; at most 1024 are allowed."),
-    )
+    Error::modelled("KeyTooLongError", 400, format!("Your key has {size} bytes; at most 1024 are allowed."))
 }
 
 /// Not for this resource (405).

@@ -17,21 +17,11 @@ pub struct Gated {
 impl Gated {
     /// Puts the gate in front of `inner`.
     pub fn new(inner: Arc<dyn S3>, authorizer: Arc<dyn Authorizer>, audit: Arc<dyn Audit>) -> Self {
-        Self {
-            inner,
-            authorizer,
-            audit,
-        }
+        Self { inner, authorizer, audit }
     }
 
     /// Lets a call in, or answers `AccessDenied`; either way it is written down.
-    async fn admit(
-        &self,
-        caller: &Caller,
-        operation: &str,
-        action: &str,
-        resource: &str,
-    ) -> Result<(), Error> {
+    async fn admit(&self, caller: &Caller, operation: &str, action: &str, resource: &str) -> Result<(), Error> {
         let resources = [resource.to_owned()];
         let decision = self.authorizer.authorize(caller, action, &resources).await;
         self.audit.record(&AuditEntry {
@@ -58,13 +48,7 @@ impl Gated {
     }
 
     /// As [`Gated::admit`], for what touches one bucket.
-    async fn admit_bucket(
-        &self,
-        caller: &Caller,
-        operation: &str,
-        action: &str,
-        bucket: &str,
-    ) -> Result<(), Error> {
+    async fn admit_bucket(&self, caller: &Caller, operation: &str, action: &str, bucket: &str) -> Result<(), Error> {
         let resource = bucket_arn(caller, bucket);
         self.admit(caller, operation, action, &resource).await
     }
@@ -82,129 +66,84 @@ pub fn object_arn(caller: &Caller, bucket: &str, key: &str) -> String {
 
 /// S3 says `AccessDenied` where the other services say `AccessDeniedException`.
 fn in_words_of_s3(error: Error) -> Error {
-    if error.is("AccessDeniedException") {
-        access_denied(error.message)
-    } else {
-        error
-    }
+    if error.is("AccessDeniedException") { access_denied(error.message) } else { error }
 }
 
 /// The action on an object, or on one version of it.
 fn versioned<'a>(version_id: &Option<String>, current: &'a str, version: &'a str) -> &'a str {
-    if version_id.is_some() {
-        version
-    } else {
-        current
-    }
+    if version_id.is_some() { version } else { current }
 }
 
 #[async_trait]
 impl S3 for Gated {
     async fn create_bucket(&self, caller: &Caller, input: CreateBucket) -> Result<Bucket, Error> {
-        self.admit_bucket(caller, "CreateBucket", "s3:CreateBucket", &input.bucket)
-            .await?;
+        self.admit_bucket(caller, "CreateBucket", "s3:CreateBucket", &input.bucket).await?;
         self.inner.create_bucket(caller, input).await
     }
 
     async fn head_bucket(&self, caller: &Caller, bucket: &str) -> Result<Bucket, Error> {
-        self.admit_bucket(caller, "HeadBucket", "s3:ListBucket", bucket)
-            .await?;
+        self.admit_bucket(caller, "HeadBucket", "s3:ListBucket", bucket).await?;
         self.inner.head_bucket(caller, bucket).await
     }
 
     async fn get_bucket_location(&self, caller: &Caller, bucket: &str) -> Result<String, Error> {
-        self.admit_bucket(caller, "GetBucketLocation", "s3:GetBucketLocation", bucket)
-            .await?;
+        self.admit_bucket(caller, "GetBucketLocation", "s3:GetBucketLocation", bucket).await?;
         self.inner.get_bucket_location(caller, bucket).await
     }
 
     async fn delete_bucket(&self, caller: &Caller, bucket: &str) -> Result<(), Error> {
-        self.admit_bucket(caller, "DeleteBucket", "s3:DeleteBucket", bucket)
-            .await?;
+        self.admit_bucket(caller, "DeleteBucket", "s3:DeleteBucket", bucket).await?;
         self.inner.delete_bucket(caller, bucket).await
     }
 
     async fn list_buckets(&self, caller: &Caller, input: ListBuckets) -> Result<BucketPage, Error> {
-        self.admit(caller, "ListBuckets", "s3:ListAllMyBuckets", "*")
-            .await?;
+        self.admit(caller, "ListBuckets", "s3:ListAllMyBuckets", "*").await?;
         self.inner.list_buckets(caller, input).await
     }
 
-    async fn put_bucket_versioning(
-        &self,
-        caller: &Caller,
-        bucket: &str,
-        versioning: Versioning,
-    ) -> Result<(), Error> {
+    async fn put_bucket_versioning(&self, caller: &Caller, bucket: &str, versioning: Versioning) -> Result<(), Error> {
         let action = "s3:PutBucketVersioning";
-        self.admit_bucket(caller, "PutBucketVersioning", action, bucket)
-            .await?;
-        self.inner
-            .put_bucket_versioning(caller, bucket, versioning)
-            .await
+        self.admit_bucket(caller, "PutBucketVersioning", action, bucket).await?;
+        self.inner.put_bucket_versioning(caller, bucket, versioning).await
     }
 
-    async fn get_bucket_versioning(
-        &self,
-        caller: &Caller,
-        bucket: &str,
-    ) -> Result<Versioning, Error> {
+    async fn get_bucket_versioning(&self, caller: &Caller, bucket: &str) -> Result<Versioning, Error> {
         let action = "s3:GetBucketVersioning";
-        self.admit_bucket(caller, "GetBucketVersioning", action, bucket)
-            .await?;
+        self.admit_bucket(caller, "GetBucketVersioning", action, bucket).await?;
         self.inner.get_bucket_versioning(caller, bucket).await
     }
 
-    async fn put_object(
-        &self,
-        caller: &Caller,
-        input: PutObject,
-    ) -> Result<PutObjectOutput, Error> {
+    async fn put_object(&self, caller: &Caller, input: PutObject) -> Result<PutObjectOutput, Error> {
         let object = (input.bucket.as_str(), input.key.as_str());
-        self.admit_object(caller, "PutObject", "s3:PutObject", object)
-            .await?;
+        self.admit_object(caller, "PutObject", "s3:PutObject", object).await?;
         self.inner.put_object(caller, input).await
     }
 
     async fn get_object(&self, caller: &Caller, input: GetObject) -> Result<Object, Error> {
         let action = versioned(&input.version_id, "s3:GetObject", "s3:GetObjectVersion");
-        self.admit_object(caller, "GetObject", action, (&input.bucket, &input.key))
-            .await?;
+        self.admit_object(caller, "GetObject", action, (&input.bucket, &input.key)).await?;
         self.inner.get_object(caller, input).await
     }
 
     async fn head_object(&self, caller: &Caller, input: GetObject) -> Result<ObjectMeta, Error> {
         let action = versioned(&input.version_id, "s3:GetObject", "s3:GetObjectVersion");
-        self.admit_object(caller, "HeadObject", action, (&input.bucket, &input.key))
-            .await?;
+        self.admit_object(caller, "HeadObject", action, (&input.bucket, &input.key)).await?;
         self.inner.head_object(caller, input).await
     }
 
-    async fn delete_object(
-        &self,
-        caller: &Caller,
-        input: DeleteObject,
-    ) -> Result<DeleteObjectOutput, Error> {
+    async fn delete_object(&self, caller: &Caller, input: DeleteObject) -> Result<DeleteObjectOutput, Error> {
         let action = delete_action(&input.version_id);
-        self.admit_object(caller, "DeleteObject", action, (&input.bucket, &input.key))
-            .await?;
+        self.admit_object(caller, "DeleteObject", action, (&input.bucket, &input.key)).await?;
         self.inner.delete_object(caller, input).await
     }
 
     /// Each object is asked for by itself; one that is denied fails by itself.
-    async fn delete_objects(
-        &self,
-        caller: &Caller,
-        mut input: DeleteObjects,
-    ) -> Result<DeleteObjectsOutput, Error> {
+    async fn delete_objects(&self, caller: &Caller, mut input: DeleteObjects) -> Result<DeleteObjectsOutput, Error> {
         let mut failed = Vec::new();
         for object in std::mem::take(&mut input.objects) {
             let action = delete_action(&object.version_id);
             let name = (input.bucket.as_str(), object.key.as_str());
-            match self
-                .admit_object(caller, "DeleteObjects", action, name)
-                .await
-            {
+            match self.admit_object(caller, "DeleteObjects", action, name).await {
                 Ok(()) => input.objects.push(object),
                 Err(error) => failed.push(FailedDelete { object, error }),
             }
@@ -215,60 +154,34 @@ impl S3 for Gated {
     }
 
     async fn list_objects(&self, caller: &Caller, input: ListObjects) -> Result<ObjectPage, Error> {
-        self.admit_bucket(caller, "ListObjectsV2", "s3:ListBucket", &input.bucket)
-            .await?;
+        self.admit_bucket(caller, "ListObjectsV2", "s3:ListBucket", &input.bucket).await?;
         self.inner.list_objects(caller, input).await
     }
 
-    async fn list_object_versions(
-        &self,
-        caller: &Caller,
-        input: ListObjectVersions,
-    ) -> Result<VersionPage, Error> {
+    async fn list_object_versions(&self, caller: &Caller, input: ListObjectVersions) -> Result<VersionPage, Error> {
         let action = "s3:ListBucketVersions";
-        self.admit_bucket(caller, "ListObjectVersions", action, &input.bucket)
-            .await?;
+        self.admit_bucket(caller, "ListObjectVersions", action, &input.bucket).await?;
         self.inner.list_object_versions(caller, input).await
     }
 
-    async fn copy_object(
-        &self,
-        caller: &Caller,
-        input: CopyObject,
-    ) -> Result<CopyObjectOutput, Error> {
-        let read = versioned(
-            &input.source_version_id,
-            "s3:GetObject",
-            "s3:GetObjectVersion",
-        );
+    async fn copy_object(&self, caller: &Caller, input: CopyObject) -> Result<CopyObjectOutput, Error> {
+        let read = versioned(&input.source_version_id, "s3:GetObject", "s3:GetObjectVersion");
         let source = (input.source_bucket.as_str(), input.source_key.as_str());
-        self.admit_object(caller, "CopyObject", read, source)
-            .await?;
+        self.admit_object(caller, "CopyObject", read, source).await?;
         let target = (input.bucket.as_str(), input.key.as_str());
-        self.admit_object(caller, "CopyObject", "s3:PutObject", target)
-            .await?;
+        self.admit_object(caller, "CopyObject", "s3:PutObject", target).await?;
         self.inner.copy_object(caller, input).await
     }
 
-    async fn create_multipart_upload(
-        &self,
-        caller: &Caller,
-        input: CreateMultipartUpload,
-    ) -> Result<Upload, Error> {
+    async fn create_multipart_upload(&self, caller: &Caller, input: CreateMultipartUpload) -> Result<Upload, Error> {
         let object = (input.bucket.as_str(), input.key.as_str());
-        self.admit_object(caller, "CreateMultipartUpload", "s3:PutObject", object)
-            .await?;
+        self.admit_object(caller, "CreateMultipartUpload", "s3:PutObject", object).await?;
         self.inner.create_multipart_upload(caller, input).await
     }
 
-    async fn upload_part(
-        &self,
-        caller: &Caller,
-        input: UploadPart,
-    ) -> Result<UploadPartOutput, Error> {
+    async fn upload_part(&self, caller: &Caller, input: UploadPart) -> Result<UploadPartOutput, Error> {
         let object = (input.bucket.as_str(), input.key.as_str());
-        self.admit_object(caller, "UploadPart", "s3:PutObject", object)
-            .await?;
+        self.admit_object(caller, "UploadPart", "s3:PutObject", object).await?;
         self.inner.upload_part(caller, input).await
     }
 
@@ -278,38 +191,26 @@ impl S3 for Gated {
         input: CompleteMultipartUpload,
     ) -> Result<PutObjectOutput, Error> {
         let object = (input.bucket.as_str(), input.key.as_str());
-        self.admit_object(caller, "CompleteMultipartUpload", "s3:PutObject", object)
-            .await?;
+        self.admit_object(caller, "CompleteMultipartUpload", "s3:PutObject", object).await?;
         self.inner.complete_multipart_upload(caller, input).await
     }
 
-    async fn abort_multipart_upload(
-        &self,
-        caller: &Caller,
-        input: AbortMultipartUpload,
-    ) -> Result<(), Error> {
+    async fn abort_multipart_upload(&self, caller: &Caller, input: AbortMultipartUpload) -> Result<(), Error> {
         let action = "s3:AbortMultipartUpload";
         let object = (input.bucket.as_str(), input.key.as_str());
-        self.admit_object(caller, "AbortMultipartUpload", action, object)
-            .await?;
+        self.admit_object(caller, "AbortMultipartUpload", action, object).await?;
         self.inner.abort_multipart_upload(caller, input).await
     }
 
     async fn list_parts(&self, caller: &Caller, input: ListParts) -> Result<PartPage, Error> {
         let action = "s3:ListMultipartUploadParts";
-        self.admit_object(caller, "ListParts", action, (&input.bucket, &input.key))
-            .await?;
+        self.admit_object(caller, "ListParts", action, (&input.bucket, &input.key)).await?;
         self.inner.list_parts(caller, input).await
     }
 
-    async fn list_multipart_uploads(
-        &self,
-        caller: &Caller,
-        input: ListMultipartUploads,
-    ) -> Result<UploadPage, Error> {
+    async fn list_multipart_uploads(&self, caller: &Caller, input: ListMultipartUploads) -> Result<UploadPage, Error> {
         let action = "s3:ListBucketMultipartUploads";
-        self.admit_bucket(caller, "ListMultipartUploads", action, &input.bucket)
-            .await?;
+        self.admit_bucket(caller, "ListMultipartUploads", action, &input.bucket).await?;
         self.inner.list_multipart_uploads(caller, input).await
     }
 }

@@ -1,8 +1,6 @@
 //! Multipart uploads.
 
-use super::{
-    Body, Checksum, ChecksumAlgorithm, ChecksumKind, ContentHeaders, Expected, WriteCondition,
-};
+use super::{Body, Checksum, ChecksumAlgorithm, ChecksumKind, ContentHeaders, Expected, WriteCondition};
 use kernel::Timestamp;
 use std::collections::BTreeMap;
 

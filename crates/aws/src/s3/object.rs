@@ -76,12 +76,7 @@ pub struct PutObject {
 impl PutObject {
     /// A plain write.
     pub fn new(bucket: impl Into<String>, key: impl Into<String>, body: impl Into<Body>) -> Self {
-        Self {
-            bucket: bucket.into(),
-            key: key.into(),
-            body: body.into(),
-            ..Self::default()
-        }
+        Self { bucket: bucket.into(), key: key.into(), body: body.into(), ..Self::default() }
     }
 }
 
@@ -129,11 +124,7 @@ pub struct GetObject {
 impl GetObject {
     /// The whole current version.
     pub fn new(bucket: impl Into<String>, key: impl Into<String>) -> Self {
-        Self {
-            bucket: bucket.into(),
-            key: key.into(),
-            ..Self::default()
-        }
+        Self { bucket: bucket.into(), key: key.into(), ..Self::default() }
     }
 
     /// That version instead.

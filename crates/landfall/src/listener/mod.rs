@@ -1,0 +1,187 @@
+//! The one HTTP listener: every protocol on one port, and on the sockets of builds.
+//!
+//! [`route`] decides where a request goes, [`browser`] which requests a web page must
+//! not make, [`api`] speaks AWS's JSON and query protocols. S3 and Git speak their own.
+
+mod api;
+mod browser;
+mod reply;
+mod route;
+
+use crate::serve::Services;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use kernel::{Door, Ids, Stop};
+use reply::Body;
+use route::Destination;
+use std::convert::Infallible;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixStream};
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+
+/// A client has this long to send a request's headers.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections that are still busy at the stop have this long to end.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What a connection's requests share.
+pub(crate) struct Listener {
+    services: OnceLock<Arc<Services>>,
+    guard: browser::Guard,
+    ids: Arc<dyn Ids>,
+    stop: Stop,
+}
+
+impl Listener {
+    /// A listener that answers from [`Listener::open`] on.
+    pub(crate) fn new(guard: browser::Guard, ids: Arc<dyn Ids>, stop: Stop) -> Arc<Self> {
+        Arc::new(Self { services: OnceLock::new(), guard, ids, stop })
+    }
+
+    /// Gives the services, which themselves hold this listener as their [`Door`].
+    pub(crate) fn open(&self, services: Arc<Services>) {
+        let _ = self.services.set(services);
+    }
+
+    /// Accepts until the stop, then drains.
+    pub(crate) async fn serve(self: Arc<Self>, port: TcpListener) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = port.accept() => match accepted {
+                    Ok((stream, address)) => {
+                        let _ = stream.set_nodelay(true);
+                        let listener = Arc::clone(&self);
+                        let source = Some(address.ip().to_string());
+                        connections.spawn(async move { listener.connection(stream, source).await });
+                    }
+                    // Out of file descriptors, most likely: others will close theirs.
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                },
+                Some(_) = connections.join_next() => {}
+                () = self.stop.stopped() => break,
+            }
+        }
+        let drained = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::warn!("connections were still busy at the stop");
+        }
+    }
+
+    async fn connection<S>(self: Arc<Self>, stream: S, source_ip: Option<String>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+        builder.http2().timer(TokioTimer::new());
+        let listener = Arc::clone(&self);
+        let service = service_fn(move |request| {
+            let (listener, source_ip) = (Arc::clone(&listener), source_ip.clone());
+            async move { Ok::<_, Infallible>(listener.request(request, source_ip).await) }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return log_end(ended),
+            () = self.stop.stopped() => connection.as_mut().graceful_shutdown(),
+        }
+        log_end(connection.await);
+    }
+
+    async fn request(&self, request: Request<Incoming>, source_ip: Option<String>) -> Response<Body> {
+        let request_id = self.ids.uuid();
+        let span = tracing::info_span!("request", id = %request_id, method = %request.method(), path = %request.uri().path());
+        async {
+            let reply = self.answer(request, &request_id, source_ip.as_deref()).await;
+            tracing::debug!(status = reply.status().as_u16(), "answered");
+            reply::with_request_id(reply, &request_id)
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn answer(&self, request: Request<Incoming>, request_id: &str, source_ip: Option<&str>) -> Response<Body> {
+        let Some(services) = self.services.get() else {
+            return reply::text(503, "landfall is starting\n");
+        };
+        if let Err(refusal) = self.guard.check(request.headers()) {
+            return reply::text(403, refusal);
+        }
+        let claimed = services.authenticator.claimed(&request);
+        match route::route(&request, claimed.as_ref().map(|claimed| claimed.service.as_str())) {
+            Destination::Health => reply::text(200, "ok\n"),
+            Destination::Git { repository } => git(services, request, &repository, request_id, source_ip).await,
+            Destination::S3 => s3(services, request, claimed.is_some(), request_id, source_ip).await,
+            Destination::Api { service } => api::answer(services, request, &service, request_id, source_ip).await,
+            Destination::NotBuilt { what } => reply::text(501, format!("{what} is not built in this version of Landfall.\n")),
+        }
+    }
+}
+
+impl Door for Listener {
+    fn connection(&self, stream: UnixStream, label: &str) -> BoxFuture<'static, ()> {
+        // Connections of builds get a listener of their own with the same services.
+        let listener = Arc::new(Self {
+            services: self.services.clone(),
+            guard: self.guard.clone(),
+            ids: Arc::clone(&self.ids),
+            stop: self.stop.clone(),
+        });
+        let span = tracing::debug_span!("inside", container = %label);
+        Box::pin(Self::connection(listener, stream, None).instrument(span))
+    }
+}
+
+async fn git(
+    services: &Services,
+    request: Request<Incoming>,
+    repository: &str,
+    request_id: &str,
+    source_ip: Option<&str>,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    match services.authenticator.authenticate_git(&parts, repository, request_id, source_ip).await {
+        Ok(caller) => services.git.serve_git(&caller, repository, Request::from_parts(parts, body)).await,
+        Err(denied) => reply::git_denied(&denied),
+    }
+}
+
+async fn s3(
+    services: &Services,
+    request: Request<Incoming>,
+    signed: bool,
+    request_id: &str,
+    source_ip: Option<&str>,
+) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    if signed {
+        let content = iam::Content::Streamed;
+        match services.authenticator.authenticate(&parts, content, request_id, source_ip).await {
+            Ok(caller) => {
+                parts.extensions.insert(caller);
+            }
+            Err(error) => return s3::Wire::error(&error, request_id),
+        }
+    }
+    services.s3.serve(Request::from_parts(parts, body)).await
+}
+
+fn log_end(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = ended {
+        // Clients hang up; that is theirs to do.
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+pub(crate) use browser::Guard as BrowserGuard;
