@@ -1,1 +1,9 @@
-//! Placeholder until its first file lands.
+//! CodePipeline: pipelines of stages of actions, and their executions.
+//!
+//! `rules::step` decides what happens next; `run` carries it out; `actions` holds one file per action provider; `api` answers
+//! clients. Every change of a pipeline's flow is one commit: the stages' locks, the executions, the action
+//! executions that it starts, and the events that tell of it.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
+
+pub mod rules;

@@ -1,0 +1,18 @@
+//! What CodePipeline decides, as pure functions: no clock, no I/O, no async.
+
+pub mod artifact_key;
+pub mod catalogue;
+pub mod declaration;
+pub mod definition;
+pub mod flow;
+pub mod invalid;
+#[cfg(test)]
+mod samples;
+pub mod sources;
+pub mod start;
+pub mod status;
+pub mod step;
+pub mod stop;
+pub mod structure;
+pub mod variables;
+pub mod wiring;
