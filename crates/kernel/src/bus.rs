@@ -82,7 +82,11 @@ impl Bus {
         let register = move |connection: &rusqlite::Connection, _| {
             let sql = format!("INSERT INTO consumers (name, cursor) VALUES (?1, {cursor}) ON CONFLICT DO NOTHING");
             connection.execute(&sql, [&consumer])?;
-            Ok::<i64, StoreError>(connection.query_row("SELECT cursor FROM consumers WHERE name = ?1", [&consumer], |row| row.get(0))?)
+            Ok::<i64, StoreError>(connection.query_row(
+                "SELECT cursor FROM consumers WHERE name = ?1",
+                [&consumer],
+                |row| row.get(0),
+            )?)
         };
         let position = self.store.write(Durability::Full, register, |_, _| ()).await?;
         Ok(Subscription { store: Arc::clone(&self.store), name: name.into(), source: None, position })
@@ -177,7 +181,8 @@ impl Subscription {
     /// passed is no error.
     pub async fn acknowledge(&self, cursor: &Cursor) -> Result<(), StoreError> {
         let operation = cursor.operation();
-        let advance = move |connection: &rusqlite::Connection, version| crate::store::apply(connection, version, &[operation]);
+        let advance =
+            move |connection: &rusqlite::Connection, version| crate::store::apply(connection, version, &[operation]);
         match self.store.write(Durability::Full, advance, |_, _| ()).await {
             Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),
             Err(CommitError::Store(error)) => Err(error),

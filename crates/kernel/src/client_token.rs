@@ -24,6 +24,11 @@ impl Document for ClientToken {
     fn key(&self) -> String {
         key(&self.operation, &self.token)
     }
+
+    /// When [`tidy`](crate::tidy::run) removes it.
+    fn due(&self) -> Option<Timestamp> {
+        Some(self.expires)
+    }
 }
 
 fn key(operation: &str, token: &str) -> String {
@@ -33,7 +38,7 @@ fn key(operation: &str, token: &str) -> String {
 /// What is known of a client token.
 pub enum Lookup {
     /// Not seen, or too long ago: do the request and [`Pending::record`] its answer in the same commit.
-    New(Pending),
+    New(Box<Pending>),
     /// The same request was answered so.
     Done(Value),
     /// The token was used with other parameters; most services have an error of their own for it.
@@ -65,9 +70,11 @@ pub async fn look_up(
         expires: now + lifetime,
     };
     Ok(match stored {
-        Some(known) if known.expires > now && known.fingerprint == record.fingerprint => Lookup::Done(known.value.answer),
+        Some(known) if known.expires > now && known.fingerprint == record.fingerprint => {
+            Lookup::Done(known.value.answer)
+        }
         Some(known) if known.expires > now => Lookup::Mismatch,
-        expired => Lookup::New(Pending { record, expired }),
+        expired => Lookup::New(Box::new(Pending { record, expired })),
     })
 }
 

@@ -26,7 +26,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl Clock for SystemClock {
-    #[cfg_attr(clippy, expect(clippy::disallowed_methods, reason = "the one place that reads the system clock"))]
     fn now(&self) -> Timestamp {
         // Before 1970 the machine's clock is plainly wrong; such a time counts as the epoch.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

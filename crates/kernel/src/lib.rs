@@ -29,6 +29,7 @@ mod seal;
 mod stop;
 pub mod store;
 pub mod tags;
+pub mod tidy;
 mod timestamp;
 pub mod work;
 

@@ -13,7 +13,13 @@ use crate::{Caller, Scope, StoreError, Timestamp};
 pub trait Principals: Send + Sync {
     /// A caller that acts as `role_arn` in a new session, if that role trusts `service` (for example
     /// `codebuild.amazonaws.com`).
-    async fn assume(&self, scope: &Scope, role_arn: &str, service: &str, session_name: &str) -> Result<Caller, PrincipalError>;
+    async fn assume(
+        &self,
+        scope: &Scope,
+        role_arn: &str,
+        service: &str,
+        session_name: &str,
+    ) -> Result<Caller, PrincipalError>;
 
     /// Temporary credentials with which a container acts as `role`, a caller that [`Principals::assume`] gave.
     async fn session_credentials(&self, role: &Caller, duration: Duration) -> Result<Credentials, PrincipalError>;
@@ -29,7 +35,9 @@ pub enum PrincipalError {
         role_arn: String,
     },
     /// The role's trust policy does not name the service.
-    #[error("{service} is not authorized to perform: sts:AssumeRole on role {role_arn}; add it to the role's trust policy")]
+    #[error(
+        "{service} is not authorized to perform: sts:AssumeRole on role {role_arn}; add it to the role's trust policy"
+    )]
     NotTrusted {
         /// The service principal that asked.
         service: String,

@@ -66,7 +66,10 @@ impl Seal {
     }
 
     fn fill(&self, bytes: &mut [u8]) {
-        #[expect(clippy::expect_used, reason = "getrandom does not fail once the machine is up; without it no secret is safe")]
+        #[expect(
+            clippy::expect_used,
+            reason = "getrandom does not fail once the machine is up; without it no secret is safe"
+        )]
         self.random.fill(bytes).expect("the machine's random source");
     }
 

@@ -111,7 +111,8 @@ impl Timestamp {
 
     /// Reads `20261122T210503Z`.
     pub fn parse_basic(text: &str) -> Result<Self, TimestampError> {
-        let instant = strtime::parse("%Y%m%dT%H%M%SZ", text).and_then(|parts| parts.to_datetime()?.to_zoned(TimeZone::UTC));
+        let instant =
+            strtime::parse("%Y%m%dT%H%M%SZ", text).and_then(|parts| parts.to_datetime()?.to_zoned(TimeZone::UTC));
         Self::read(instant.map(|zoned| zoned.timestamp()), text, "20261122T210503Z")
     }
 
@@ -123,7 +124,11 @@ impl Timestamp {
         }
     }
 
-    fn read(instant: Result<jiff::Timestamp, jiff::Error>, text: &str, form: &'static str) -> Result<Self, TimestampError> {
+    fn read(
+        instant: Result<jiff::Timestamp, jiff::Error>,
+        text: &str,
+        form: &'static str,
+    ) -> Result<Self, TimestampError> {
         let short = || text.chars().take(64).collect();
         instant.map(|instant| Self(instant.as_millisecond())).map_err(|_| TimestampError { text: short(), form })
     }
@@ -178,7 +183,10 @@ mod tests {
         ];
         for (millis, iso8601, rfc822, basic) in table {
             let time = Timestamp::from_millis(millis);
-            assert_eq!((time.iso8601().as_str(), time.rfc822().as_str(), time.basic().as_str()), (iso8601, rfc822, basic));
+            assert_eq!(
+                (time.iso8601().as_str(), time.rfc822().as_str(), time.basic().as_str()),
+                (iso8601, rfc822, basic)
+            );
             assert_eq!(Timestamp::parse_iso8601(iso8601).unwrap(), time);
             assert_eq!(Timestamp::parse_rfc822(rfc822).unwrap().seconds(), time.seconds());
             assert_eq!(Timestamp::parse_basic(basic).unwrap().seconds(), time.seconds());

@@ -68,7 +68,7 @@ impl Batch {
             Ok(body) if body.len() <= LARGEST_EVENT => {
                 self.operations.push(Operation::Publish { source: event.source.clone(), body });
             }
-            Ok(body) => self.refuse("kernel.event", &event.id, format!("it has {} bytes, more than 256 KiB", body.len())),
+            Ok(body) => self.refuse("kernel.event", &event.id, format!("it has {} bytes", body.len())),
             Err(error) => self.refuse("kernel.event", &event.id, error.to_string()),
         }
         self
@@ -108,7 +108,10 @@ impl Batch {
     }
 
     /// The operations, if each is well-formed and of a kind that `own` lets pass.
-    pub(super) fn into_operations(self, own: impl Fn(&str) -> Result<(), StoreError>) -> Result<Vec<Operation>, CommitError> {
+    pub(super) fn into_operations(
+        self,
+        own: impl Fn(&str) -> Result<(), StoreError>,
+    ) -> Result<Vec<Operation>, CommitError> {
         if let Some(refused) = self.refused {
             return Err(refused.into());
         }

@@ -89,7 +89,8 @@ impl Documents {
     ) -> Result<Vec<Stored<T>>, StoreError> {
         self.own::<T>()?;
         let (scope, index, value) = (scope.clone(), index.to_owned(), value.to_owned());
-        let find = move |connection: &rusqlite::Connection| query::find(connection, T::KIND, &scope, &index, &value, &page);
+        let find =
+            move |connection: &rusqlite::Connection| query::find(connection, T::KIND, &scope, &index, &value, &page);
         let rows = self.store.read(find).await?;
         rows.into_iter().map(query::decode).collect()
     }

@@ -87,7 +87,14 @@ fn insert(connection: &Connection, version: u64, put: &Put) -> Result<(), Commit
     let due = put.due.map(Timestamp::millis);
     let indexes = remembered(&put.indexes);
     let written = connection.prepare_cached(sql)?.execute(params![
-        kind, scope.account, scope.region, key, version, due, indexes, put.body
+        kind,
+        scope.account,
+        scope.region,
+        key,
+        version,
+        due,
+        indexes,
+        put.body
     ])?;
     if written == 0 {
         return Err(CommitError::Exists { kind: (*kind).to_owned(), key: key.clone() });
@@ -157,7 +164,11 @@ fn advance(connection: &Connection, consumer: &str, to: i64) -> Result<(), Commi
 
 fn remembered(indexes: &[Index]) -> String {
     let rows: Vec<[&str; 3]> = indexes.iter().map(|index| [&*index.name, &*index.value, &*index.sort]).collect();
-    if rows.is_empty() { String::new() } else { serde_json::Value::from_iter(rows.iter().map(|row| row.to_vec())).to_string() }
+    if rows.is_empty() {
+        String::new()
+    } else {
+        serde_json::Value::from_iter(rows.iter().map(|row| row.to_vec())).to_string()
+    }
 }
 
 fn add_index(connection: &Connection, address: &Address, index: &Index) -> Result<(), CommitError> {
@@ -165,7 +176,13 @@ fn add_index(connection: &Connection, address: &Address, index: &Index) -> Resul
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let Address { scope, kind, key } = address;
     connection.prepare_cached(sql)?.execute(params![
-        kind, scope.account, scope.region, index.name, index.value, index.sort, key
+        kind,
+        scope.account,
+        scope.region,
+        index.name,
+        index.value,
+        index.sort,
+        key
     ])?;
     Ok(())
 }

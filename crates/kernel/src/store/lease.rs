@@ -60,7 +60,8 @@ fn next_look(connection: &Connection, claim: &Claim) -> Result<Option<Timestamp>
                  SELECT min(due) AS at FROM documents WHERE kind = ?1 AND due > ?2
                  UNION ALL
                  SELECT min(lease_until) FROM documents WHERE kind = ?1 AND due <= ?2 AND lease_until > ?2)";
-    let at: Option<i64> = connection.prepare_cached(sql)?.query_row(params![claim.kind, claim.now.millis()], |row| row.get(0))?;
+    let at: Option<i64> =
+        connection.prepare_cached(sql)?.query_row(params![claim.kind, claim.now.millis()], |row| row.get(0))?;
     Ok(at.map(Timestamp::from_millis))
 }
 
@@ -87,7 +88,14 @@ pub(crate) fn release(connection: &Connection, released: &Released) -> Result<()
                WHERE kind = ?1 AND account = ?2 AND region = ?3 AND key = ?4 AND lease_owner = ?5 AND lease_epoch = ?6";
     let Released { scope, kind, key, owner, epoch, version, retry_at } = released;
     connection.prepare_cached(sql)?.execute(params![
-        kind, scope.account, scope.region, key, owner, epoch, version, retry_at.millis()
+        kind,
+        scope.account,
+        scope.region,
+        key,
+        owner,
+        epoch,
+        version,
+        retry_at.millis()
     ])?;
     Ok(())
 }
@@ -98,7 +106,13 @@ pub(crate) fn renew(connection: &Connection, lease: &Released, until: Timestamp)
                WHERE kind = ?1 AND account = ?2 AND region = ?3 AND key = ?4 AND lease_owner = ?5 AND lease_epoch = ?6";
     let Released { scope, kind, key, owner, epoch, .. } = lease;
     connection.prepare_cached(sql)?.execute(params![
-        kind, scope.account, scope.region, key, owner, epoch, until.millis()
+        kind,
+        scope.account,
+        scope.region,
+        key,
+        owner,
+        epoch,
+        until.millis()
     ])?;
     Ok(())
 }

@@ -14,10 +14,13 @@ impl FolderLock {
     pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Folder { dir: dir.to_owned(), source };
         let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).open(dir.join("lock")).map_err(failed)?;
+        let mut file =
+            options.read(true).write(true).create(true).truncate(false).open(dir.join("lock")).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { dir: dir.to_owned(), pid: read_pid(&mut file) }),
+            Err(TryLockError::WouldBlock) => {
+                return Err(OpenError::InUse { dir: dir.to_owned(), pid: read_pid(&mut file) });
+            }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         write_pid(&mut file).map_err(failed)?;

@@ -83,7 +83,8 @@ pub(super) fn last_version(connection: &Connection) -> Result<u64, StoreError> {
 
 /// The number of the newest event ever written.
 pub(super) fn last_event(connection: &Connection) -> Result<i64, StoreError> {
-    Ok(connection.query_row("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'", [], |row| row.get(0))?)
+    Ok(connection
+        .query_row("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'", [], |row| row.get(0))?)
 }
 
 /// An upper bound, exclusive, of all texts that begin with `prefix`.

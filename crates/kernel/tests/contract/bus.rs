@@ -1,0 +1,117 @@
+//! The contract of `Bus`: in order, none lost, none twice, the cursor moves with the effect.
+
+use std::time::Duration;
+
+use crate::fixture::{Fixture, scope, start, task};
+use kernel::{Batch, CommitError, Delivered, Event, Subscription};
+use serde_json::json;
+
+fn event(source: &str, n: usize) -> Event {
+    Event {
+        id: format!("event-{n}"),
+        source: source.to_owned(),
+        detail_type: "Test".to_owned(),
+        account: scope().account,
+        region: scope().region,
+        time: start(),
+        resources: vec![],
+        detail: json!({ "n": n }),
+    }
+}
+
+async fn publish(f: &Fixture, source: &str, n: usize) {
+    f.documents.commit(Batch::new(&scope()).publish(&event(source, n))).await.unwrap();
+}
+
+fn ids(batch: &[Delivered]) -> Vec<&str> {
+    batch.iter().map(|delivered| delivered.event.id.as_str()).collect()
+}
+
+async fn nothing_comes(subscription: &mut Subscription) -> bool {
+    tokio::time::timeout(Duration::from_millis(30), subscription.next_batch(9)).await.is_err()
+}
+
+#[tokio::test]
+async fn a_new_consumer_sees_what_comes_after_it_and_one_from_the_start_sees_all() {
+    let f = Fixture::new();
+    publish(&f, "aws.a", 1).await;
+    let mut late = f.store.bus().subscribe("todo.late").await.unwrap();
+    let mut all = f.store.bus().subscribe_from_start("todo.all").await.unwrap();
+    publish(&f, "aws.a", 2).await;
+    assert_eq!(ids(&late.next_batch(9).await.unwrap()), ["event-2"]);
+    assert_eq!(ids(&all.next_batch(1).await.unwrap()), ["event-1"]);
+    assert_eq!(ids(&all.next_batch(9).await.unwrap()), ["event-2"]);
+    assert!(nothing_comes(&mut all).await);
+}
+
+#[tokio::test]
+async fn a_waiting_consumer_is_woken_and_filters_by_source() {
+    let f = Fixture::new();
+    let mut only = f.store.bus().subscribe("todo.only").await.unwrap().only("aws.b");
+    let waiting = tokio::spawn(async move { only.next_batch(9).await.unwrap() });
+    publish(&f, "aws.a", 1).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(!waiting.is_finished());
+    publish(&f, "aws.b", 2).await;
+    assert_eq!(ids(&waiting.await.unwrap()), ["event-2"]);
+}
+
+#[tokio::test]
+async fn what_was_not_advanced_over_comes_again_and_its_effect_happens_once() {
+    let f = Fixture::new();
+    let mut consumer = f.store.bus().subscribe("todo.effects").await.unwrap();
+    for n in 1..=3 {
+        publish(&f, "aws.a", n).await;
+    }
+    let batch = consumer.next_batch(9).await.unwrap();
+    let effect = |n: usize| Batch::new(&scope()).insert(&task(&format!("effect-{n}"))).advance(&batch[n - 1].cursor);
+    f.documents.commit(effect(1)).await.unwrap();
+    drop(consumer);
+
+    let f = f.restart();
+    let mut consumer = f.store.bus().subscribe("todo.effects").await.unwrap();
+    let again = consumer.next_batch(9).await.unwrap();
+    assert_eq!(ids(&again), ["event-2", "event-3"]);
+    f.documents.commit(effect(2)).await.unwrap();
+    let twice = f.documents.commit(Batch::new(&scope()).insert(&task("twice")).advance(&again[0].cursor)).await;
+    assert!(matches!(twice, Err(CommitError::Conflict { kind, .. }) if kind == "consumer"));
+    consumer.acknowledge(&again[1].cursor).await.unwrap();
+    consumer.acknowledge(&again[1].cursor).await.unwrap();
+    let mut anew = f.store.bus().subscribe("todo.effects").await.unwrap();
+    assert!(nothing_comes(&mut anew).await);
+}
+
+#[tokio::test]
+async fn an_event_of_a_commit_that_fails_is_never_seen() {
+    let f = Fixture::new();
+    let mut consumer = f.store.bus().subscribe("todo.c").await.unwrap();
+    let stored = f.documents.insert(&scope(), task("a")).await.unwrap();
+    f.documents.update::<crate::fixture::Task>(&scope(), "a", |task| task.done = 1).await.unwrap();
+    assert!(f.documents.commit(Batch::new(&scope()).publish(&event("aws.a", 1)).replace(&stored)).await.is_err());
+    assert!(nothing_comes(&mut consumer).await);
+}
+
+#[tokio::test]
+async fn pruning_takes_only_what_is_old_and_passed_by_all() {
+    let f = Fixture::new();
+    let mut slow = f.store.bus().subscribe("todo.slow").await.unwrap();
+    for n in 1..=3 {
+        publish(&f, "aws.a", n).await;
+    }
+    let later = start() + Duration::from_secs(1);
+    assert_eq!(f.store.bus().prune(later).await.unwrap(), 0);
+    let batch = slow.next_batch(9).await.unwrap();
+    slow.acknowledge(&batch[1].cursor).await.unwrap();
+    assert_eq!(f.store.bus().prune(start()).await.unwrap(), 0);
+    assert_eq!(f.store.bus().prune(later).await.unwrap(), 2);
+    let mut again = f.store.bus().subscribe("todo.slow").await.unwrap();
+    assert_eq!(ids(&again.next_batch(9).await.unwrap()), ["event-3"]);
+}
+
+#[tokio::test]
+async fn events_are_json_as_eventbridge_writes_them() {
+    let json = serde_json::to_value(event("aws.a", 1)).unwrap();
+    assert_eq!(json["detail-type"], "Test");
+    assert_eq!(json["time"], "2023-11-14T22:13:20Z");
+    assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event("aws.a", 1));
+}
