@@ -7,7 +7,7 @@ import sys
 
 def quoted(section: str, text: str) -> list[str]:
     """The strings of `section = [...]`."""
-    found = re.search(rf"^{section} = \[(.*?)^?\]", text, re.DOTALL | re.MULTILINE)
+    found = re.search(rf"^{section} = \[(.*?)\]", text, re.DOTALL | re.MULTILINE)
     return re.findall(r'"([^"]+)"', found.group(1)) if found else []
 
 
