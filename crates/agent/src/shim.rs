@@ -39,9 +39,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report(&Report::Failed {
-                reason: error.to_string(),
-            });
+            report(&Report::Failed { reason: error.to_string() });
             ExitCode::FAILURE
         }
     }
@@ -79,11 +77,7 @@ fn start(bundle: &Bundle, runc: &std::path::Path) -> io::Result<Pid> {
 
 /// Has runc start the container. The container keeps the network namespace of this process.
 fn launch(bundle: &Bundle, runc: &std::path::Path, container: &str) -> io::Result<Pid> {
-    let output = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(bundle.output())?;
+    let output = OpenOptions::new().append(true).create(true).mode(0o600).open(bundle.output())?;
     let status = Command::new(runc)
         .arg("--root")
         .arg(bundle.runc_state())
@@ -100,17 +94,10 @@ fn launch(bundle: &Bundle, runc: &std::path::Path, container: &str) -> io::Resul
         .stderr(output)
         .status()?;
     if !status.success() {
-        return Err(io::Error::other(
-            bundle
-                .runc_error()
-                .unwrap_or_else(|| format!("runc: {status}")),
-        ));
+        return Err(io::Error::other(bundle.runc_error().unwrap_or_else(|| format!("runc: {status}"))));
     }
     let pid = std::fs::read_to_string(bundle.pid_file())?;
-    pid.trim()
-        .parse()
-        .map(Pid::from_raw)
-        .map_err(io::Error::other)
+    pid.trim().parse().map(Pid::from_raw).map_err(io::Error::other)
 }
 
 /// Tells the server how the start went, then lets go of the pipe to it.
@@ -118,9 +105,7 @@ fn report(report: &Report) {
     let mut line = serde_json::to_vec(report).unwrap_or_default();
     line.push(b'\n');
     // The server may have been killed meanwhile: its successor finds the bundle's files.
-    let _ = io::stdout()
-        .write_all(&line)
-        .and_then(|()| io::stdout().flush());
+    let _ = io::stdout().write_all(&line).and_then(|()| io::stdout().flush());
     if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {
         let _ = dup2_stdout(null);
     }
@@ -130,13 +115,12 @@ fn report(report: &Report) {
 fn finish(bundle: &Bundle, pid: Pid) -> io::Result<()> {
     let (code, signal) = wait_for(pid)?;
     let cgroups = cgroup::Cgroups::of(bundle);
-    let record = ExitRecord {
-        code,
-        signal,
-        oom: cgroups.oom_killed(),
-    };
+    let record = ExitRecord { code, signal, oom: cgroups.oom_killed() };
     bundle.write_exit(&record)?;
-    cgroups.remove();
+    if cgroups.remove() {
+        // runc's state is what is left of the container besides the bundle; without it, nothing is left to delete.
+        std::fs::remove_dir_all(bundle.runc_state())?;
+    }
     Ok(())
 }
 
@@ -160,13 +144,7 @@ mod tests {
     use super::*;
 
     fn arguments(words: &[&str]) -> Option<(Bundle, PathBuf)> {
-        parse(
-            words
-                .iter()
-                .map(OsString::from)
-                .collect::<Vec<_>>()
-                .into_iter(),
-        )
+        parse(words.iter().map(OsString::from).collect::<Vec<_>>().into_iter())
     }
 
     #[test]
@@ -174,23 +152,16 @@ mod tests {
         let (bundle, runc) = arguments(&["--runc", "/usr/bin/runc", "--bundle", "/b"]).unwrap();
         assert_eq!(bundle.path(), std::path::Path::new("/b"));
         assert_eq!(runc, PathBuf::from("/usr/bin/runc"));
-        for wrong in [
-            &["--bundle", "/b"][..],
-            &["--bundle"],
-            &["--what", "x"],
-            &[],
-        ] {
+        for wrong in [&["--bundle", "/b"][..], &["--bundle"], &["--what", "x"], &[]] {
             assert!(arguments(wrong).is_none(), "{wrong:?}");
         }
     }
 
     #[test]
     fn tells_codes_from_signals() {
-        for (script, expected) in [
-            ("exit 7", (Some(7), None)),
-            ("kill -TERM $$", (None, Some(15))),
-            ("true", (Some(0), None)),
-        ] {
+        for (script, expected) in
+            [("exit 7", (Some(7), None)), ("kill -TERM $$", (None, Some(15))), ("true", (Some(0), None))]
+        {
             // Other tests of this process have no children, so waiting for any child is safe here.
             let child = Command::new("sh").args(["-c", script]).spawn().unwrap();
             let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());

@@ -28,6 +28,9 @@ pub enum EngineError {
         /// What the runtime said.
         reason: String,
     },
+    /// The container's OCI configuration could not be put together.
+    #[error("the container's OCI configuration: {0}")]
+    Configuration(#[from] oci_spec::OciSpecError),
     /// A file or process of the engine's own failed.
     #[error("{action} {path}: {source}", path = path.display())]
     Io {
@@ -44,10 +47,6 @@ impl EngineError {
     /// Puts the action and file to a system's error, for `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::Io { action, path, source }
     }
 }

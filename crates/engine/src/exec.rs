@@ -22,11 +22,7 @@ impl Exec {
     /// A command in the container's own working folder and environment.
     pub fn new(argv: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let argv = argv.into_iter().map(Into::into).collect();
-        Self {
-            argv,
-            environment: BTreeMap::new(),
-            workdir: None,
-        }
+        Self { argv, environment: BTreeMap::new(), workdir: None }
     }
 }
 
@@ -48,12 +44,8 @@ pub struct Execution {
 
 impl Execution {
     /// Wraps an engine's stream, which ends after [`ExecChunk::Exit`] or an error.
-    pub fn new(
-        chunks: impl Stream<Item = Result<ExecChunk, EngineError>> + Send + 'static,
-    ) -> Self {
-        Self {
-            chunks: Box::pin(chunks),
-        }
+    pub fn new(chunks: impl Stream<Item = Result<ExecChunk, EngineError>> + Send + 'static) -> Self {
+        Self { chunks: Box::pin(chunks) }
     }
 
     /// The next piece; `None` after the end.
@@ -63,20 +55,12 @@ impl Execution {
 
     /// Reads to the end and keeps at most `limit` bytes of each stream.
     pub async fn collect(mut self, limit: usize) -> Result<ExecOutput, EngineError> {
-        let mut output = ExecOutput {
-            exit: Exit::vanished(),
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-            truncated: false,
-        };
+        let mut output =
+            ExecOutput { exit: Exit::vanished(), stdout: Vec::new(), stderr: Vec::new(), truncated: false };
         while let Some(chunk) = self.next().await {
             match chunk? {
-                ExecChunk::Stdout(bytes) => {
-                    output.truncated |= !keep(&mut output.stdout, &bytes, limit)
-                }
-                ExecChunk::Stderr(bytes) => {
-                    output.truncated |= !keep(&mut output.stderr, &bytes, limit)
-                }
+                ExecChunk::Stdout(bytes) => output.truncated |= !keep(&mut output.stdout, &bytes, limit),
+                ExecChunk::Stderr(bytes) => output.truncated |= !keep(&mut output.stderr, &bytes, limit),
                 ExecChunk::Exit(exit) => output.exit = exit,
             }
         }

@@ -25,26 +25,17 @@ pub enum Ending {
 impl Exit {
     /// An exit with a code and no want of memory.
     pub const fn code(code: i32) -> Self {
-        Self {
-            ending: Ending::Code(code),
-            oom: false,
-        }
+        Self { ending: Ending::Code(code), oom: false }
     }
 
     /// A death by signal and no want of memory.
     pub const fn signal(signal: i32) -> Self {
-        Self {
-            ending: Ending::Signal(signal),
-            oom: false,
-        }
+        Self { ending: Ending::Signal(signal), oom: false }
     }
 
     /// An end that nobody saw.
     pub const fn vanished() -> Self {
-        Self {
-            ending: Ending::Vanished,
-            oom: false,
-        }
+        Self { ending: Ending::Vanished, oom: false }
     }
 
     /// Exit code 0.
@@ -60,11 +51,7 @@ impl fmt::Display for Exit {
             Ending::Signal(signal) => write!(f, "killed by signal {signal}")?,
             Ending::Vanished => f.write_str("vanished: its end was not seen")?,
         }
-        if self.oom {
-            f.write_str(" (out of memory)")
-        } else {
-            Ok(())
-        }
+        if self.oom { f.write_str(" (out of memory)") } else { Ok(()) }
     }
 }
 
@@ -82,10 +69,7 @@ mod tests {
 
     #[test]
     fn reads_as_a_sentence() {
-        let killed = Exit {
-            ending: Ending::Signal(9),
-            oom: true,
-        };
+        let killed = Exit { ending: Ending::Signal(9), oom: true };
         assert_eq!(killed.to_string(), "killed by signal 9 (out of memory)");
         assert_eq!(Exit::code(3).to_string(), "exit code 3");
     }

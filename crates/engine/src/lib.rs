@@ -4,16 +4,18 @@
 //! from the machine: prepare an image, start a container, stream its output, run a command in it, signal
 //! it, wait for its end, remove it, and find it again after a restart.
 //!
-//! - `sandbox`: embedded, no daemon: OCI bundles run by `runc`, each under a shim of its own.
+//! - [`sandbox`]: embedded, no daemon: OCI bundles run by `runc`, each under a shim of its own.
 //! - `dummy`: scripted by environment variables, for tests of what stands above.
 //!
 //! [`open`] makes one of them from [`EngineOptions`].
 
+mod blocking;
 mod contract;
 mod error;
 mod exec;
 mod exit;
 mod options;
+pub mod sandbox;
 mod spec;
 
 pub use contract::{Container, Engine, OutputStream, Started, State};

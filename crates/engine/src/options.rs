@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::sandbox::Sandbox;
 use crate::{Engine, EngineError};
 
 /// Which engine to open.
@@ -41,15 +42,10 @@ pub const AGENT_IN_CONTAINER: &str = "/landfall/bin/landfall-agent";
 /// Opens an engine; fails with a helpful sentence where it cannot work.
 pub fn open(options: EngineOptions) -> Result<Arc<dyn Engine>, EngineError> {
     match options.kind {
-        EngineKind::Auto | EngineKind::Sandbox => Err(EngineError::Unusable(
-            "the sandbox is not in this build".to_owned(),
-        )),
+        EngineKind::Auto | EngineKind::Sandbox => Ok(Arc::new(Sandbox::open(options)?)),
         EngineKind::Docker => Err(EngineError::Unusable(
-            "engine `docker` is not built yet; use `--engine sandbox` (or `auto`, which takes it)"
-                .to_owned(),
+            "engine `docker` is not built yet; use `--engine sandbox` (or `auto`, which takes it)".to_owned(),
         )),
-        EngineKind::Dummy => Err(EngineError::Unusable(
-            "the dummy is not in this build".to_owned(),
-        )),
+        EngineKind::Dummy => Err(EngineError::Unusable("the dummy is not in this build".to_owned())),
     }
 }

@@ -61,10 +61,7 @@ impl ContainerSpec {
             return Err(SpecError("a container needs a program to run".to_owned()));
         }
         if !self.workdir.is_absolute() {
-            return Err(SpecError(format!(
-                "the working folder {:?} is not absolute",
-                self.workdir
-            )));
+            return Err(SpecError(format!("the working folder {:?} is not absolute", self.workdir)));
         }
         check_hostname(&self.hostname)?;
         check_environment(&self.environment)?;
@@ -100,15 +97,10 @@ pub struct Mount {
 
 impl Mount {
     fn validate(&self) -> Result<(), SpecError> {
-        let climbs = |path: &PathBuf| {
-            path.components()
-                .any(|part| part == std::path::Component::ParentDir)
-        };
+        let climbs = |path: &PathBuf| path.components().any(|part| part == std::path::Component::ParentDir);
         for path in [&self.host, &self.container] {
             if !path.is_absolute() || climbs(path) {
-                return Err(SpecError(format!(
-                    "the mount path {path:?} must be absolute and without `..`"
-                )));
+                return Err(SpecError(format!("the mount path {path:?} must be absolute and without `..`")));
             }
         }
         Ok(())
@@ -168,9 +160,7 @@ pub(crate) fn check_id(id: &str) -> Result<(), SpecError> {
     if starts && id.len() <= 64 && id.chars().all(|c| plain(c) || c == '-' || c == '_') {
         return Ok(());
     }
-    Err(SpecError(format!(
-        "container id {id:?}: 1 to 64 letters, digits, `-` or `_`, first a letter or digit"
-    )))
+    Err(SpecError(format!("container id {id:?}: 1 to 64 letters, digits, `-` or `_`, first a letter or digit")))
 }
 
 fn check_hostname(name: &str) -> Result<(), SpecError> {
@@ -178,17 +168,13 @@ fn check_hostname(name: &str) -> Result<(), SpecError> {
     if (1..=64).contains(&name.len()) && name.chars().all(legal) {
         return Ok(());
     }
-    Err(SpecError(format!(
-        "host name {name:?}: 1 to 64 letters, digits, `-`, `_` or `.`"
-    )))
+    Err(SpecError(format!("host name {name:?}: 1 to 64 letters, digits, `-`, `_` or `.`")))
 }
 
 fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), SpecError> {
     for (name, value) in environment {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-            return Err(SpecError(format!(
-                "environment variable {name:?}: a name without `=`, and no zero bytes"
-            )));
+            return Err(SpecError(format!("environment variable {name:?}: a name without `=`, and no zero bytes")));
         }
     }
     Ok(())
@@ -218,9 +204,7 @@ mod tests {
         assert_eq!(broken(|_| ()), Ok(()));
         assert!(broken(|spec| spec.argv.clear()).is_err_and(|text| text.contains("program")));
         assert!(broken(|spec| spec.workdir = "src".into()).is_err_and(|text| text.contains("src")));
-        assert!(
-            broken(|spec| spec.hostname = "a/b".into()).is_err_and(|text| text.contains("a/b"))
-        );
+        assert!(broken(|spec| spec.hostname = "a/b".into()).is_err_and(|text| text.contains("a/b")));
         assert!(
             broken(|spec| {
                 spec.environment.insert("A=B".into(), String::new());
@@ -228,12 +212,8 @@ mod tests {
             .is_err_and(|text| text.contains("A=B"))
         );
         assert!(
-            broken(|spec| spec.mounts.push(Mount {
-                host: "/a/../b".into(),
-                container: "/c".into(),
-                read_only: true
-            }))
-            .is_err_and(|text| text.contains(".."))
+            broken(|spec| spec.mounts.push(Mount { host: "/a/../b".into(), container: "/c".into(), read_only: true }))
+                .is_err_and(|text| text.contains(".."))
         );
     }
 
@@ -242,9 +222,6 @@ mod tests {
         let mut spec = ContainerSpec::new("a", ["true"]);
         spec.environment.insert("TOKEN".into(), "hunter2".into());
         let text = format!("{spec:?}");
-        assert!(
-            text.contains("TOKEN") && !text.contains("hunter2"),
-            "{text}"
-        );
+        assert!(text.contains("TOKEN") && !text.contains("hunter2"), "{text}");
     }
 }

@@ -52,6 +52,11 @@ impl Bundle {
         self.0.join("runc.log")
     }
 
+    /// What the shim itself had to say, if anything.
+    pub fn shim_log(&self) -> PathBuf {
+        self.0.join("shim.log")
+    }
+
     /// Where runc writes the process id of the container's first process.
     pub fn pid_file(&self) -> PathBuf {
         self.0.join("pid")
@@ -80,14 +85,13 @@ impl Bundle {
 
     /// Makes the output durable, then the exit record.
     pub fn write_exit(&self, record: &ExitRecord) -> io::Result<()> {
-        File::open(self.output())?.sync_all()?;
+        match File::open(self.output()) {
+            Ok(output) => output.sync_all()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
         let temporary = self.0.join("exit.json.new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(&serde_json::to_vec(record)?)?;
         file.sync_all()?;
         fs::rename(temporary, self.exit())?;
@@ -111,14 +115,8 @@ impl Bundle {
             msg: String,
         }
         let log = fs::read_to_string(self.runc_log()).ok()?;
-        let lines = log
-            .lines()
-            .rev()
-            .filter_map(|line| serde_json::from_str::<Line>(line).ok());
-        lines
-            .filter(|line| matches!(line.level.as_str(), "error" | "fatal"))
-            .map(|line| line.msg)
-            .next()
+        let lines = log.lines().rev().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+        lines.filter(|line| matches!(line.level.as_str(), "error" | "fatal")).map(|line| line.msg).next()
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -142,11 +140,7 @@ mod tests {
         let (_folder, bundle) = bundle();
         fs::write(bundle.output(), "hello").unwrap();
         assert_eq!(bundle.read_exit().unwrap(), None);
-        let record = ExitRecord {
-            code: Some(3),
-            signal: None,
-            oom: false,
-        };
+        let record = ExitRecord { code: Some(3), signal: None, oom: false };
         bundle.write_exit(&record).unwrap();
         assert_eq!(bundle.read_exit().unwrap(), Some(record));
     }
@@ -171,9 +165,6 @@ mod tests {
             "not json",
         ];
         fs::write(bundle.runc_log(), lines.join("\n")).unwrap();
-        assert_eq!(
-            bundle.runc_error().as_deref(),
-            Some("exec: \"x\": not found")
-        );
+        assert_eq!(bundle.runc_error().as_deref(), Some("exec: \"x\": not found"));
     }
 }

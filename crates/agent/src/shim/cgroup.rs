@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -19,19 +20,10 @@ impl Cgroups {
         struct State {
             cgroup_paths: BTreeMap<String, PathBuf>,
         }
-        let states = fs::read_dir(bundle.runc_state())
-            .into_iter()
-            .flatten()
-            .flatten();
+        let states = fs::read_dir(bundle.runc_state()).into_iter().flatten().flatten();
         let read = |folder: fs::DirEntry| fs::read(folder.path().join("state.json")).ok();
-        let state = states
-            .filter_map(read)
-            .find_map(|text| serde_json::from_slice::<State>(&text).ok());
-        Self(
-            state
-                .map(|state| state.cgroup_paths.into_values().collect())
-                .unwrap_or_default(),
-        )
+        let state = states.filter_map(read).find_map(|text| serde_json::from_slice::<State>(&text).ok());
+        Self(state.map(|state| state.cgroup_paths.into_values().collect()).unwrap_or_default())
     }
 
     /// Whether the kernel killed a process in them for want of memory.
@@ -45,31 +37,27 @@ impl Cgroups {
         })
     }
 
-    /// Removes them. What remains after a second (a process that the kernel has not let go of) is left to `runc
-    /// delete` when the container is removed.
-    pub(super) fn remove(&self) {
-        for group in &self.0 {
-            for _ in 0..100 {
-                if !is_busy(group) {
-                    break;
-                }
-                thread::sleep(Duration::from_millis(10));
-            }
-        }
+    /// Removes them; false if one remains after a second (a process that the kernel has not let go of).
+    pub(super) fn remove(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|group| remove_empty(group))
     }
 }
 
-/// Tries to remove a group; true if processes are still in it.
-fn is_busy(group: &Path) -> bool {
-    fs::remove_dir(group).is_err_and(|error| error.kind() == std::io::ErrorKind::ResourceBusy)
+/// Removes a group as soon as its last process is gone, which is a moment after its first.
+fn remove_empty(group: &Path) -> bool {
+    for _ in 0..100 {
+        match fs::remove_dir(group) {
+            Err(error) if error.kind() == ErrorKind::ResourceBusy => thread::sleep(Duration::from_millis(10)),
+            Err(error) => return error.kind() == ErrorKind::NotFound,
+            Ok(()) => return true,
+        }
+    }
+    false
 }
 
 /// The count behind `oom_kill` in either version's file.
 fn oom_kills(text: &str) -> u64 {
-    let count = |line: &str| {
-        line.strip_prefix("oom_kill ")
-            .and_then(|count| count.trim().parse().ok())
-    };
+    let count = |line: &str| line.strip_prefix("oom_kill ").and_then(|count| count.trim().parse().ok());
     text.lines().find_map(count).unwrap_or(0)
 }
 
@@ -80,14 +68,8 @@ mod tests {
 
     #[test]
     fn reads_both_versions_of_the_count() {
-        assert_eq!(
-            oom_kills("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
-            2
-        );
-        assert_eq!(
-            oom_kills("low 0\nhigh 0\nmax 9\noom 3\noom_kill 1\noom_group_kill 0\n"),
-            1
-        );
+        assert_eq!(oom_kills("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"), 2);
+        assert_eq!(oom_kills("low 0\nhigh 0\nmax 9\noom 3\noom_kill 1\noom_group_kill 0\n"), 1);
         assert_eq!(oom_kills("oom_kill_disable 0\nunder_oom 0\n"), 0);
     }
 
@@ -104,7 +86,7 @@ mod tests {
         fs::write(state.join("state.json"), note.to_string()).unwrap();
         let groups = Cgroups::of(&bundle);
         assert!(!groups.oom_killed());
-        groups.remove();
+        assert!(groups.remove());
         assert!(!group.exists());
     }
 }

@@ -1,9 +1,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
-};
+use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket};
 
 /// Index of `lo` in every network namespace: it is the first device.
 const LOOPBACK_INDEX: u32 = 1;
@@ -25,30 +23,17 @@ const RT_SCOPE_HOST: u8 = 254;
 
 /// Sets `lo` of this process's network namespace up and, if asked, puts 169.254.170.2/32 on it.
 pub(super) fn bring_up(link_local: bool) -> io::Result<()> {
-    let netlink = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkRoute,
-    )?;
+    let netlink = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute)?;
     request(&netlink, &message(RTM_NEWLINK, 0, &link_up()))?;
     if link_local {
-        request(
-            &netlink,
-            &message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &address(LINK_LOCAL)),
-        )?;
+        request(&netlink, &message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &address(LINK_LOCAL)))?;
     }
     Ok(())
 }
 
 /// Sends one message and waits for the kernel's word on it.
 fn request(netlink: &OwnedFd, message: &[u8]) -> io::Result<()> {
-    sendto(
-        netlink.as_raw_fd(),
-        message,
-        &NetlinkAddr::new(0, 0),
-        MsgFlags::empty(),
-    )?;
+    sendto(netlink.as_raw_fd(), message, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
     let mut reply = [0; 1024];
     let length = recv(netlink.as_raw_fd(), &mut reply, MsgFlags::empty())?;
     acknowledged(&reply[..length])
@@ -56,20 +41,12 @@ fn request(netlink: &OwnedFd, message: &[u8]) -> io::Result<()> {
 
 /// Reads the kernel's acknowledgement: error 0 is success, else a negative errno.
 fn acknowledged(reply: &[u8]) -> io::Result<()> {
-    let kind = reply
-        .get(4..6)
-        .and_then(|bytes| bytes.try_into().ok())
-        .map(u16::from_ne_bytes);
-    let error = reply
-        .get(16..20)
-        .and_then(|bytes| bytes.try_into().ok())
-        .map(i32::from_ne_bytes);
+    let kind = reply.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
+    let error = reply.get(16..20).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
     match (kind, error) {
         (Some(NLMSG_ERROR), Some(0)) => Ok(()),
         (Some(NLMSG_ERROR), Some(error)) => Err(io::Error::from_raw_os_error(-error)),
-        _ => Err(io::Error::other(
-            "the kernel's answer on the network device could not be read",
-        )),
+        _ => Err(io::Error::other("the kernel's answer on the network device could not be read")),
     }
 }
 
@@ -119,10 +96,7 @@ mod tests {
         assert_eq!(up[..4], 32_u32.to_ne_bytes());
         let added = message(RTM_NEWADDR, NLM_F_CREATE, &address(LINK_LOCAL));
         assert_eq!(added.len(), 40);
-        assert_eq!(
-            added[6..8],
-            (NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE).to_ne_bytes()
-        );
+        assert_eq!(added[6..8], (NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE).to_ne_bytes());
         assert_eq!(added[36..], LINK_LOCAL);
     }
 

@@ -1,0 +1,49 @@
+use std::fs;
+
+use engine::{Exit, State};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::bench::{Bench, Script};
+
+/// The shim of the only container in the bench's data folder, found by its arguments.
+fn shim_of(bench: &Bench) -> Pid {
+    let folder = bench.folder.path().to_string_lossy().into_owned();
+    let mut processes = fs::read_dir("/proc").unwrap().flatten();
+    let shim = processes.find(|process| {
+        let arguments = fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
+        arguments.contains("\0shim\0") && arguments.contains(&folder)
+    });
+    Pid::from_raw(shim.unwrap().file_name().to_str().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_container_whose_shim_was_killed_has_vanished() {
+    let bench = Bench::sandbox();
+    let mut spec = Script::sleeps().container("a");
+    spec.labels.insert("build".into(), "1".into());
+    bench.engine.start(&spec).await.unwrap();
+    let first = fs::read_to_string(bench.folder.path().join("containers/a/pid")).unwrap();
+    kill(shim_of(&bench), Signal::SIGKILL).unwrap();
+    assert_eq!(bench.engine.wait("a").await.unwrap(), Exit::vanished());
+    // Gone, or dead and not yet taken off the kernel by whoever inherited it.
+    let state = fs::read_to_string(format!("/proc/{}/stat", first.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "nobody counts it, so it must not run: {state}");
+    let listed = bench.engine.list("build", "1").await.unwrap();
+    assert_eq!(listed[0].state, State::Ended(Exit::vanished()));
+    bench.engine.remove("a").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_an_interrupted_start_left_is_started_anew() {
+    let mut bench = Bench::sandbox();
+    let folder = bench.folder.path().join("containers/a");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("config.json"), "{").unwrap();
+    let spec = Script { exit: 9, ..Script::default() }.container("a");
+    bench.engine.start(&spec).await.unwrap();
+    assert_eq!(bench.engine.wait("a").await.unwrap(), Exit::code(9));
+    fs::create_dir(bench.folder.path().join("containers/b")).unwrap();
+    bench.restart();
+    assert!(!bench.folder.path().join("containers/b").exists());
+}

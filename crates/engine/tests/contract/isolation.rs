@@ -1,0 +1,134 @@
+//! What a container of image `host` can see and reach.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+
+use engine::{ContainerSpec, EngineKind, Mount};
+
+use crate::bench::Bench;
+
+#[tokio::test]
+async fn the_machine_stays_untouched() {
+    let name = format!("landfall-test-{}", std::process::id());
+    let (written, kept) = (format!("/usr/{name}"), format!("/opt/{name}"));
+    fs::write(&kept, "kept").unwrap();
+    let script = format!(
+        "set -e; echo new > {written}; cat {written}; rm {kept}; test ! -e {kept}; touch /in-the-root; \
+         rm -rf /etc/passwd; echo over > /usr/bin/env"
+    );
+    let (exit, output) = Bench::sandbox().run(&script).await;
+    let after = fs::read_to_string(&kept).unwrap();
+    fs::remove_file(&kept).unwrap();
+    assert!(exit.success(), "{output}");
+    assert_eq!(output, "new\n");
+    assert_eq!(after, "kept");
+    assert!(!Path::new(&written).exists() && !Path::new("/in-the-root").exists());
+    assert!(fs::read_to_string("/etc/passwd").unwrap().contains("root"));
+    assert_ne!(fs::read("/usr/bin/env").unwrap(), b"over\n");
+}
+
+#[tokio::test]
+async fn the_data_folder_and_homes_are_hidden() {
+    // Where containers would see it, were it not masked.
+    let bench = Bench::in_folder(EngineKind::Sandbox, Path::new("/var/lib"), vec![]);
+    let secret = bench.folder.path().join("master.key");
+    fs::write(&secret, "secret").unwrap();
+    let data = bench.folder.path().display();
+    let (exit, output) = bench.run(&format!("ls -A {data} /root /home /tmp /var/tmp; cat {data}/master.key")).await;
+    assert!(!exit.success());
+    assert!(!output.contains("secret\n"), "{output}");
+    let listed: Vec<_> = output.lines().filter(|line| !line.is_empty() && !line.contains(':')).collect();
+    assert!(listed.is_empty(), "{listed:?}");
+}
+
+#[tokio::test]
+async fn reaches_only_its_own_loopback() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let script = format!(
+        "python=/usr/bin/python3; $python -c 'import socket; socket.create_connection((\"127.0.0.1\", {port}), 2)' \
+         2>&1 | tail -n 1; ls /sys/class/net; cat /proc/net/fib_trie | grep 169.254.170.2 | head -n 1"
+    );
+    let (_, output) = Bench::sandbox().run(&script).await;
+    let lines: Vec<_> = output.lines().map(str::trim).collect();
+    assert!(lines[0].contains("Connection refused"), "{output}");
+    assert_eq!(lines[1..], ["lo", "|-- 169.254.170.2"]);
+}
+
+#[tokio::test]
+async fn the_link_local_address_can_be_listened_on_or_left_out() {
+    let bench = Bench::sandbox();
+    let script = "/usr/bin/python3 -c 'import socket; s = socket.create_server((\"169.254.170.2\", 80)); \
+                  socket.create_connection((\"169.254.170.2\", 80), 2); print(\"ok\")' 2>&1 | tail -n 1";
+    let (_, output) = bench.run(script).await;
+    assert_eq!(output, "ok\n");
+    let mut without = ContainerSpec::new("without", ["sh", "-c", script]);
+    without.link_local = false;
+    let (_, output) = bench.run_spec(without).await;
+    assert!(output.contains("Cannot assign requested address"), "{output}");
+}
+
+#[tokio::test]
+async fn root_inside_cannot_change_the_machine() {
+    let script = "grep CapEff /proc/self/status; grep -E 'NoNewPrivs|Seccomp:' /proc/self/status; \
+                  mount -t tmpfs none /mnt 2>&1 || echo no-mount; \
+                  ip addr add 10.0.0.1/8 dev lo 2>/dev/null || echo no-address; \
+                  echo 1 > /proc/sys/kernel/sysrq 2>/dev/null || echo no-sysctl; \
+                  unshare -n true 2>/dev/null || echo no-namespace; \
+                  mknod /tmp/disk b 254 0 2>/dev/null; head -c 1 /tmp/disk 2>/dev/null || echo no-disk";
+    let (_, output) = Bench::sandbox().run(script).await;
+    for word in ["no-mount", "no-address", "no-sysctl", "no-namespace", "no-disk"] {
+        assert!(output.contains(word), "{word} in {output}");
+    }
+    assert!(output.contains("00000000a80425fb"), "the usual capabilities: {output}");
+    assert!(output.contains("NoNewPrivs:\t1") && output.contains("Seccomp:\t2"), "{output}");
+}
+
+#[tokio::test]
+async fn sees_its_own_name_processes_and_environment() {
+    let bench = Bench::sandbox();
+    let script = "hostname; echo $$; getent hosts build-7; echo $GREETING; pwd; ls -d /dev/shm /dev/pts /dev/mqueue; \
+                  cat /etc/resolv.conf; /usr/bin/id -u";
+    let mut spec = ContainerSpec::new("job", ["sh", "-c", script]);
+    spec.hostname = "build-7".to_owned();
+    spec.workdir = "/codebuild/src".into();
+    spec.environment.insert("GREETING".to_owned(), "hi there".to_owned());
+    let (exit, output) = bench.run_spec(spec).await;
+    assert!(exit.success(), "{output}");
+    let lines: Vec<_> = output.lines().collect();
+    assert_eq!(lines[..2], ["build-7", "1"]);
+    assert!(lines[2].starts_with("127.0.1.1"), "{output}");
+    assert_eq!(lines[3..5], ["hi there", "/codebuild/src"]);
+    assert!(!output.contains("nameserver"));
+}
+
+#[tokio::test]
+async fn mounts_are_there_with_their_rights_and_the_agent_too() {
+    let bench = Bench::sandbox();
+    let (shared, writable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(shared.path().join("file"), "read me\n").unwrap();
+    let script = "cat /landfall/file; touch /landfall/x 2>/dev/null || echo read-only; echo out > /out/file; \
+                  test -x /landfall/bin/landfall-agent && echo agent; \
+                  (echo x > /landfall/bin/landfall-agent) 2>/dev/null || echo agent-read-only";
+    let mut spec = ContainerSpec::new("job", ["sh", "-c", script]);
+    let mount = |host: &Path, container: &str, read_only| Mount {
+        host: host.to_path_buf(),
+        container: container.into(),
+        read_only,
+    };
+    spec.mounts = vec![mount(shared.path(), "/landfall", true), mount(writable.path(), "/out", false)];
+    let (_, output) = bench.run_spec(spec).await;
+    assert_eq!(output, "read me\nread-only\nagent\nagent-read-only\n");
+    assert_eq!(fs::read_to_string(writable.path().join("file")).unwrap(), "out\n");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_refused_in_words() {
+    let bench = Bench::sandbox();
+    let spec = ContainerSpec::new("job", ["no-such-program"]);
+    let error = bench.engine.start(&spec).await.unwrap_err().to_string();
+    assert!(error.contains("no-such-program"), "{error}");
+    let again = ContainerSpec::new("job", ["true"]);
+    assert!(bench.run_spec(again).await.0.success());
+}
