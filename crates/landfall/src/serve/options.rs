@@ -1,0 +1,134 @@
+//! The command line of `landfall serve`.
+
+use crate::exit::UserError;
+use clap::{Args, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// How `landfall serve` runs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Options {
+    /// Address and port; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4566")]
+    pub(crate) listen: SocketAddr,
+    /// Where everything is kept
+    #[arg(long, value_name = "DIR", default_value = "landfall-data")]
+    pub(crate) data_dir: PathBuf,
+    /// `enforce` checks signatures; `open` takes any credentials, on loopback only
+    #[arg(long, value_enum, default_value_t = Auth::Enforce)]
+    pub(crate) auth: Auth,
+    /// What runs containers; `auto` takes the sandbox
+    #[arg(long, value_enum, default_value_t = Engine::Auto)]
+    pub(crate) engine: Engine,
+    /// Run images that match GLOB as image REF, e.g. 'aws/codebuild/*=host'
+    #[arg(long, value_name = "GLOB=REF", value_parser = image_map)]
+    pub(crate) image_map: Vec<(String, String)>,
+    /// A folder that image `host` sees read-only; its bin goes first on PATH
+    #[arg(long, value_name = "PATH")]
+    pub(crate) host_share: Vec<PathBuf>,
+    /// Let builds use image `host`, which guards against accidents only
+    #[arg(long)]
+    pub(crate) trust_host_image: bool,
+    /// The account where a client names none
+    #[arg(long, value_name = "ID", default_value = "000000000000", value_parser = account)]
+    pub(crate) account: String,
+    /// The region where a client names none
+    #[arg(long, default_value = "us-east-1")]
+    pub(crate) region: String,
+    /// How others reach this server, for the URLs in replies
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Auth {
+    Enforce,
+    Open,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    Auto,
+    Docker,
+    Sandbox,
+    Dummy,
+}
+
+impl Options {
+    /// Refuses combinations that would be unsafe or cannot work.
+    ///
+    /// # Errors
+    /// A sentence that says what to do instead.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if self.auth == Auth::Open && !self.listen.ip().is_loopback() {
+            return Err(UserError::new(format!(
+                "--auth open lets everybody in and {} is not a loopback address: listen on 127.0.0.1, or use --auth enforce",
+                self.listen
+            )));
+        }
+        if self.engine == Engine::Docker {
+            return Err(UserError::new(
+                "--engine docker is not built in this version of Landfall: use --engine sandbox, which needs root and runc but no daemon",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The engine that `auto` means.
+    pub(crate) fn engine_kind(&self) -> engine::EngineKind {
+        match self.engine {
+            Engine::Dummy => engine::EngineKind::Dummy,
+            Engine::Auto | Engine::Sandbox | Engine::Docker => engine::EngineKind::Sandbox,
+        }
+    }
+}
+
+fn image_map(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((glob, reference)) if !glob.is_empty() && !reference.is_empty() => {
+            Ok((glob.to_owned(), reference.to_owned()))
+        }
+        _ => Err("must be GLOB=REF, for example 'aws/codebuild/*=host'".to_owned()),
+    }
+}
+
+fn account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be twelve digits".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn check(arguments: &[&str]) -> Result<(), String> {
+        let line = Line::try_parse_from([&["serve"], arguments].concat()).map_err(|error| error.to_string())?;
+        line.options.check().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn unsafe_and_unbuilt_choices_are_refused_with_a_sentence() {
+        for (arguments, part) in [
+            (&["--auth", "open", "--listen", "0.0.0.0:4566"][..], "not a loopback address"),
+            (&["--engine", "docker"][..], "not built in this version"),
+            (&["--account", "12"][..], "twelve digits"),
+            (&["--image-map", "host"][..], "GLOB=REF"),
+            (&["--auth", "maybe"][..], "possible values"),
+        ] {
+            let error = check(arguments).expect_err(part);
+            assert!(error.contains(part), "{error}");
+        }
+        assert_eq!(check(&["--auth", "open", "--image-map", "aws/*=host"]), Ok(()));
+        assert_eq!(check(&["--listen", "0.0.0.0:4566"]), Ok(()));
+    }
+}
