@@ -5,12 +5,13 @@
 //! it, wait for its end, remove it, and find it again after a restart.
 //!
 //! - [`sandbox`]: embedded, no daemon: OCI bundles run by `runc`, each under a shim of its own.
-//! - `dummy`: scripted by environment variables, for tests of what stands above.
+//! - [`dummy`]: scripted by environment variables, for tests of what stands above.
 //!
 //! [`open`] makes one of them from [`EngineOptions`].
 
 mod blocking;
 mod contract;
+pub mod dummy;
 mod error;
 mod exec;
 mod exit;

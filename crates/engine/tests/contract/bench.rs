@@ -17,6 +17,10 @@ impl Bench {
         Self::in_folder(EngineKind::Sandbox, Path::new(env!("CARGO_TARGET_TMPDIR")), Vec::new())
     }
 
+    pub(crate) fn dummy() -> Self {
+        Self::in_folder(EngineKind::Dummy, Path::new(env!("CARGO_TARGET_TMPDIR")), Vec::new())
+    }
+
     /// A bench whose data folder is under `parent`.
     pub(crate) fn in_folder(kind: EngineKind, parent: &Path, host_share: Vec<PathBuf>) -> Self {
         let folder = tempfile::tempdir_in(parent).unwrap();

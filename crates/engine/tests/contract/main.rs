@@ -22,6 +22,12 @@ macro_rules! contract {
                 async fn $name() { crate::$module::$name(crate::bench::Bench::sandbox()).await }
             )+)+
         }
+        mod dummy {
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() { crate::$module::$name(crate::bench::Bench::dummy()).await }
+            )+)+
+        }
     };
 }
 
