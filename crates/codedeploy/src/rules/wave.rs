@@ -13,12 +13,13 @@ mod simulation;
 mod tables;
 
 pub use minimum::MinimumHealthy;
+use serde::{Deserialize, Serialize};
 
 /// AWS's exact sentence for a deployment that lost too many hosts; scripts look for it.
 pub const TOO_MANY_FAILED: &str = "The overall deployment failed because too many individual instances failed deployment, too few healthy instances are available for deployment, or some instances in your deployment group are experiencing problems.";
 
 /// What is known of a host before the deployment; the lower goes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Standing {
     /// The last deployment to it failed, or there was none.
     Unhealthy,
@@ -31,7 +32,7 @@ pub enum Standing {
 }
 
 /// Where a host is within this deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Progress {
     /// Not touched yet.
     Pending,
@@ -43,6 +44,19 @@ pub enum Progress {
     Failed,
     /// Given up before it was touched.
     Skipped,
+}
+
+impl Progress {
+    /// The name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::InProgress => "InProgress",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Skipped => "Skipped",
+        }
+    }
 }
 
 /// One host of the fleet as the rule sees it.

@@ -1,0 +1,39 @@
+//! One step of a deployment.
+
+use crate::Service;
+use crate::model::{Deployment, DeploymentTarget, Status};
+use async_trait::async_trait;
+use kernel::{Documents, Lease, Page, Reconciler, Scope, StepError, Stored, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A deployment that waits for hosts is looked at this often, in case it missed one.
+pub(super) const SAFETY_NET: Duration = Duration::from_secs(60);
+
+/// The reconciler of deployments.
+pub(crate) struct Deployments(pub(crate) Arc<Service>);
+
+#[async_trait]
+impl Reconciler for Deployments {
+    type Document = Deployment;
+
+    async fn step(&self, scope: &Scope, mut document: Stored<Deployment>, _lease: &Lease) -> Result<(), StepError> {
+        match document.status {
+            Status::Created => self.0.start(scope, document).await,
+            Status::InProgress => self.0.roll_on(scope, document).await,
+            Status::Succeeded | Status::Failed | Status::Stopped => {
+                document.value.due = None;
+                self.0.commit_step(scope, document).await
+            }
+        }
+    }
+}
+
+/// All targets of a deployment.
+pub(crate) async fn targets_of(
+    documents: &Documents,
+    scope: &Scope,
+    deployment: &str,
+) -> Result<Vec<Stored<DeploymentTarget>>, StoreError> {
+    documents.list(scope, Page::default().prefix(DeploymentTarget::key_of(deployment, ""))).await
+}
