@@ -14,4 +14,4 @@ mod pipeline;
 
 pub use action_execution::{ActionExecution, ActionFailure, Artifact, External, Phase, Revision};
 pub use execution::{Execution, ExecutionInput, Trigger};
-pub use pipeline::{Pipeline, PipelineVersion};
+pub use pipeline::{Pipeline, PipelineVersion, pipeline_arn};

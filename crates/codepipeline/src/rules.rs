@@ -8,11 +8,13 @@ pub mod flow;
 pub mod invalid;
 #[cfg(test)]
 mod samples;
+pub mod secrets;
 pub mod sources;
 pub mod start;
 pub mod status;
 pub mod step;
 pub mod stop;
 pub mod structure;
+pub mod timeouts;
 pub mod variables;
 pub mod wiring;

@@ -1,7 +1,7 @@
 //! `#{namespace.key}` references in action settings (user guide, "Working with variables").
 
 /// A reference found in a text.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reference {
     /// The part before the first dot.
     pub namespace: String,
