@@ -136,7 +136,7 @@ impl Engine for Sandbox {
         let bundle = self.running(id).await?;
         let sent = self.runc.kill(&bundle, &self.containers.runc_name(id), signal).await;
         // It may have ended between the look and the signal.
-        sent.or_else(|error| if bundle.exit().exists() { Err(EngineError::Ended(id.to_owned())) } else { Err(error) })
+        sent.map_err(|error| if bundle.exit().exists() { EngineError::Ended(id.to_owned()) } else { error })
     }
 
     async fn wait(&self, id: &str) -> Result<Exit, EngineError> {
