@@ -21,6 +21,16 @@ pub const CREDENTIALS_ADDRESS: &str = "169.254.170.2:80";
 const SERVER_AWAY: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(50);
 
+/// Forwards [`AWS_ADDRESS`] where the folder has an AWS socket; says on stderr where the address cannot be had.
+pub async fn forward_aws(sockets: &Path) {
+    let socket = sockets.join("aws.sock");
+    if socket.exists()
+        && let Err(error) = forward(AWS_ADDRESS, socket).await
+    {
+        eprintln!("landfall-agent: {AWS_ADDRESS}: {error}; AWS calls inside will not reach the server");
+    }
+}
+
 /// Listens on `address` and forwards each connection to the Unix socket; returns the address it got.
 ///
 /// # Errors
@@ -89,10 +99,6 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_is_not_ours_is_an_error() {
-        assert!(
-            forward("192.0.2.1:80", PathBuf::from("/nowhere"))
-                .await
-                .is_err()
-        );
+        assert!(forward("192.0.2.1:80", PathBuf::from("/nowhere")).await.is_err());
     }
 }

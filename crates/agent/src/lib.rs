@@ -9,6 +9,7 @@
 //! so that the binary is small enough to append to the server's own.
 
 pub mod archive;
+pub mod build;
 pub mod forward;
 pub mod process;
 pub mod protocol;

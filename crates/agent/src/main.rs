@@ -11,8 +11,28 @@ fn main() -> ExitCode {
     match subcommand.as_deref() {
         // Before any thread or runtime exists: the shim forks.
         Some("shim") => agent::shim::main(arguments),
+        Some("mark") => agent::build::mark(arguments),
+        Some("build") => run(agent::build::run()),
         Some("--version") => version(),
         _ => usage(arguments),
+    }
+}
+
+/// Runs on one thread: an agent mostly waits.
+fn run(work: impl Future<Output = std::io::Result<()>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = runtime.and_then(|runtime| {
+        let ended = runtime.block_on(work);
+        // Threads that still read or write files end with the process.
+        runtime.shutdown_background();
+        ended
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("landfall-agent: {error}");
+            ExitCode::from(70)
+        }
     }
 }
 

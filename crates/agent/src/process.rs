@@ -53,10 +53,7 @@ impl Processes {
             nix::sys::prctl::set_child_subreaper(true)?;
         }
         let mut children = signal(SignalKind::child())?;
-        let processes = Self(Arc::new(Table {
-            reap,
-            running: Mutex::default(),
-        }));
+        let processes = Self(Arc::new(Table { reap, running: Mutex::default() }));
         let table = Arc::downgrade(&processes.0);
         tokio::spawn(async move {
             while children.recv().await.is_some() {
@@ -130,23 +127,13 @@ pub fn signal_all(signal: Signal) {
 fn descendants(of: Pid) -> Vec<Pid> {
     let parents: Vec<(Pid, Pid)> = std::fs::read_dir("/proc").map_or_else(
         |_| vec![],
-        |entries| {
-            entries
-                .flatten()
-                .filter_map(|entry| with_parent(&entry.file_name().to_string_lossy()))
-                .collect()
-        },
+        |entries| entries.flatten().filter_map(|entry| with_parent(&entry.file_name().to_string_lossy())).collect(),
     );
     let mut found = vec![of];
     let mut at = 0;
     while at < found.len() {
         let parent = found[at];
-        found.extend(
-            parents
-                .iter()
-                .filter(|(_, its)| *its == parent)
-                .map(|(pid, _)| *pid),
-        );
+        found.extend(parents.iter().filter(|(_, its)| *its == parent).map(|(pid, _)| *pid));
         at += 1;
     }
     found.split_off(1)
@@ -156,13 +143,7 @@ fn with_parent(name: &str) -> Option<(Pid, Pid)> {
     let pid: i32 = name.parse().ok()?;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The program's name stands in parentheses and may hold any character; the parent is the second field after it.
-    let parent = stat
-        .rsplit_once(')')?
-        .1
-        .split_ascii_whitespace()
-        .nth(1)?
-        .parse()
-        .ok()?;
+    let parent = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()?;
     Some((Pid::from_raw(pid), Pid::from_raw(parent)))
 }
 
@@ -184,19 +165,13 @@ mod tests {
             let running = processes.spawn(&mut sh(script)).unwrap();
             assert_eq!(running.exit.await.unwrap(), code, "{script}");
         }
-        assert!(
-            processes
-                .spawn(&mut Command::new("/no/such/program"))
-                .is_err()
-        );
+        assert!(processes.spawn(&mut Command::new("/no/such/program")).is_err());
     }
 
     #[tokio::test]
     async fn descendants_include_grandchildren() {
         let processes = Processes::start(Reap::Known).unwrap();
-        let running = processes
-            .spawn(&mut sh("sleep 60 & sleep 60 & wait"))
-            .unwrap();
+        let running = processes.spawn(&mut sh("sleep 60 & sleep 60 & wait")).unwrap();
         let below = loop {
             let below = descendants(running.pid);
             if below.len() == 2 {

@@ -11,9 +11,7 @@ pub fn now_ms() -> u64 {
 /// Time since the epoch; zero where the clock stands before it.
 #[must_use]
 pub fn since_epoch() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// `2026/11/22 21:05:00.000123`, as CodeBuild writes it.
@@ -39,8 +37,7 @@ fn calendar(seconds: u64) -> ([u64; 3], [u64; 3]) {
 fn date(days: u64) -> [u64; 3] {
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month + 2) / 5 + 1;

@@ -30,8 +30,8 @@ pub struct User {
 /// A sentence that names the user where it is not there.
 pub fn find(root: &Path, name: &str) -> Result<User, String> {
     let passwd = read(root, "etc/passwd")?;
-    let mut user = user_in(&passwd, name)
-        .ok_or_else(|| format!("user {name} does not exist in this image's /etc/passwd"))?;
+    let mut user =
+        user_in(&passwd, name).ok_or_else(|| format!("user {name} does not exist in this image's /etc/passwd"))?;
     // An image may have no /etc/group: the user's own group is enough then.
     user.groups = groups_of(&read(root, "etc/group").unwrap_or_default(), &user);
     Ok(user)
@@ -45,8 +45,7 @@ pub fn find_group(root: &Path, name: &str) -> Result<u32, String> {
     if let Ok(gid) = name.parse() {
         return Ok(gid);
     }
-    group_in(&read(root, "etc/group")?, name)
-        .ok_or_else(|| format!("group {name} does not exist in /etc/group"))
+    group_in(&read(root, "etc/group")?, name).ok_or_else(|| format!("group {name} does not exist in /etc/group"))
 }
 
 fn read(root: &Path, file: &str) -> Result<String, String> {
@@ -75,11 +74,7 @@ fn groups_of(group: &str, user: &User) -> Vec<u32> {
         let [_, _, gid, members] = line.splitn(4, ':').collect::<Vec<_>>()[..] else {
             return None;
         };
-        members
-            .split(',')
-            .any(|member| member == user.name)
-            .then(|| gid.parse().ok())
-            .flatten()
+        members.split(',').any(|member| member == user.name).then(|| gid.parse().ok()).flatten()
     });
     std::iter::once(user.gid).chain(named).collect()
 }
@@ -116,17 +111,13 @@ pub fn run_as(command: &mut Command, user: &User) {
 mod tests {
     use super::*;
 
-    const PASSWD: &str =
-        "root:x:0:0:root:/root:/bin/sh\nbroken\napp:x:1000:1001::/home/app:/bin/sh\n";
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nbroken\napp:x:1000:1001::/home/app:/bin/sh\n";
     const GROUP: &str = "root:x:0:\napp:x:1001:\ndocker:x:999:bob,app\nwheel:x:10:application\n";
 
     #[test]
     fn users_by_name_and_number() {
         assert_eq!(user_in(PASSWD, "app"), user_in(PASSWD, "1000"));
-        assert_eq!(
-            user_in(PASSWD, "0").map(|user| user.home),
-            Some("/root".into())
-        );
+        assert_eq!(user_in(PASSWD, "0").map(|user| user.home), Some("/root".into()));
         assert_eq!(user_in(PASSWD, "broken"), None);
     }
 
@@ -134,17 +125,12 @@ mod tests {
     fn groups_of_a_user_are_its_own_and_those_that_list_it() {
         let user = user_in(PASSWD, "app").map(|user| groups_of(GROUP, &user));
         assert_eq!(user, Some(vec![1001, 999]));
-        assert_eq!(
-            (group_in(GROUP, "docker"), group_in(GROUP, "none")),
-            (Some(999), None)
-        );
+        assert_eq!((group_in(GROUP, "docker"), group_in(GROUP, "none")), (Some(999), None));
     }
 
     #[test]
     fn a_missing_user_is_named() {
-        let message = find(Path::new("/"), "nobody-of-this-name")
-            .err()
-            .unwrap_or_default();
+        let message = find(Path::new("/"), "nobody-of-this-name").err().unwrap_or_default();
         assert!(message.contains("nobody-of-this-name"), "{message}");
     }
 }

@@ -9,14 +9,7 @@ use tokio::sync::mpsc;
 #[must_use]
 pub fn channel() -> (mpsc::Sender<Bytes>, ChannelReader) {
     let (sender, pieces) = mpsc::channel(4);
-    (
-        sender,
-        ChannelReader {
-            pieces,
-            piece: Bytes::new(),
-            ended: false,
-        },
-    )
+    (sender, ChannelReader { pieces, piece: Bytes::new(), ended: false })
 }
 
 /// Reads what is sent; for a blocking thread only.
@@ -30,9 +23,10 @@ pub struct ChannelReader {
 impl Read for ChannelReader {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         if self.piece.is_empty() && !self.ended {
-            self.piece = self.pieces.blocking_recv().ok_or_else(|| {
-                io::Error::new(io::ErrorKind::UnexpectedEof, "the transfer was cut off")
-            })?;
+            self.piece = self
+                .pieces
+                .blocking_recv()
+                .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the transfer was cut off"))?;
             self.ended = self.piece.is_empty();
         }
         let length = to.len().min(self.piece.len());
@@ -57,9 +51,6 @@ mod tests {
 
         let (sender, mut reader) = channel();
         drop(sender);
-        assert_eq!(
-            reader.read(&mut [0]).unwrap_err().kind(),
-            io::ErrorKind::UnexpectedEof
-        );
+        assert_eq!(reader.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -55,22 +55,14 @@ struct Budget {
 impl Budget {
     fn entry(&mut self) -> Result<(), ArchiveError> {
         self.entries += 1;
-        if self.entries > MAX_ENTRIES {
-            Err(ArchiveError::TooLarge)
-        } else {
-            Ok(())
-        }
+        if self.entries > MAX_ENTRIES { Err(ArchiveError::TooLarge) } else { Ok(()) }
     }
 
     /// Copies, counting what really comes and not what a header claims.
     fn copy(&mut self, from: &mut impl io::Read, to: &mut File) -> Result<(), ArchiveError> {
         let left = MAX_BYTES.saturating_sub(self.bytes);
         self.bytes += io::copy(&mut io::Read::take(from, left + 1), to)?;
-        if self.bytes > MAX_BYTES {
-            Err(ArchiveError::TooLarge)
-        } else {
-            Ok(())
-        }
+        if self.bytes > MAX_BYTES { Err(ArchiveError::TooLarge) } else { Ok(()) }
     }
 }
 
@@ -83,10 +75,7 @@ pub fn unpack_file(file: File, format: ArchiveFormat, folder: &Path) -> Result<(
     match format {
         ArchiveFormat::Zip => zip::unpack(file, folder),
         ArchiveFormat::Tar => tar::unpack(io::BufReader::new(file), folder),
-        ArchiveFormat::TarGz => tar::unpack(
-            flate2::read::MultiGzDecoder::new(io::BufReader::new(file)),
-            folder,
-        ),
+        ArchiveFormat::TarGz => tar::unpack(flate2::read::MultiGzDecoder::new(io::BufReader::new(file)), folder),
     }
 }
 
@@ -103,9 +92,7 @@ pub fn unpack_stream(
     std::fs::create_dir_all(folder)?;
     match format {
         ArchiveFormat::Tar => tar::unpack(&mut stream, folder)?,
-        ArchiveFormat::TarGz => {
-            tar::unpack(flate2::read::MultiGzDecoder::new(&mut stream), folder)?
-        }
+        ArchiveFormat::TarGz => tar::unpack(flate2::read::MultiGzDecoder::new(&mut stream), folder)?,
         ArchiveFormat::Zip => {
             let mut file = spool_file(spool)?;
             io::copy(&mut stream, &mut file)?;
@@ -120,12 +107,7 @@ pub fn unpack_stream(
 /// A file without a name, so that nothing is left behind.
 fn spool_file(folder: &Path) -> io::Result<File> {
     let path = folder.join(format!(".landfall-source-{}", std::process::id()));
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&path)?;
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)
 }

@@ -44,8 +44,7 @@ impl Place {
     /// [`PlaceError::Name`] and [`PlaceError::BelowLink`].
     pub fn new(folder: &Path, name: &[u8]) -> Result<Option<Self>, PlaceError> {
         let shown = || String::from_utf8_lossy(name).into_owned();
-        let name =
-            plain(Path::new(OsStr::from_bytes(name))).ok_or_else(|| PlaceError::Name(shown()))?;
+        let name = plain(Path::new(OsStr::from_bytes(name))).ok_or_else(|| PlaceError::Name(shown()))?;
         if name.as_os_str().is_empty() {
             return Ok(None);
         }
@@ -85,11 +84,7 @@ impl Place {
     /// The disk's.
     pub fn file(&self, mode: u32) -> io::Result<File> {
         self.clear()?;
-        let file = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&self.path)?;
+        let file = File::options().write(true).create_new(true).mode(0o600).open(&self.path)?;
         file.set_permissions(Permissions::from_mode(mode & 0o777 | 0o400))?;
         Ok(file)
     }
@@ -117,10 +112,7 @@ impl Place {
     /// The disk's.
     pub fn hard_link(&self, original: &Self) -> io::Result<()> {
         if !fs::symlink_metadata(&original.path)?.is_file() {
-            return Err(io::Error::other(format!(
-                "{}: not a regular file to link to",
-                original.name.display()
-            )));
+            return Err(io::Error::other(format!("{}: not a regular file to link to", original.name.display())));
         }
         self.clear()?;
         fs::hard_link(&original.path, &self.path)
@@ -131,10 +123,9 @@ impl Place {
             fs::create_dir_all(parent)?;
         }
         match fs::symlink_metadata(&self.path) {
-            Ok(metadata) if metadata.is_dir() => Err(io::Error::other(format!(
-                "{}: a folder is in the way",
-                self.name.display()
-            ))),
+            Ok(metadata) if metadata.is_dir() => {
+                Err(io::Error::other(format!("{}: a folder is in the way", self.name.display())))
+            }
             Ok(_) => fs::remove_file(&self.path),
             Err(_) => Ok(()),
         }
@@ -159,10 +150,7 @@ fn plain(name: &Path) -> Option<PathBuf> {
 
 fn stays_inside(link: &Path, target: &Path) -> bool {
     let depth = link.components().count().saturating_sub(1);
-    let mut parts = target
-        .components()
-        .filter(|part| *part != Component::CurDir)
-        .peekable();
+    let mut parts = target.components().filter(|part| *part != Component::CurDir).peekable();
     let mut climbed = 0;
     while parts.next_if_eq(&Component::ParentDir).is_some() {
         climbed += 1;
@@ -183,12 +171,7 @@ mod tests {
             assert_eq!(error, PlaceError::Name(name.into()));
         }
         for name in ["./", ".", ""] {
-            assert!(
-                Place::new(folder.path(), name.as_bytes())
-                    .unwrap()
-                    .is_none(),
-                "{name}"
-            );
+            assert!(Place::new(folder.path(), name.as_bytes()).unwrap().is_none(), "{name}");
         }
         let place = Place::new(folder.path(), b"./a//b").unwrap().unwrap();
         assert_eq!(place.path(), folder.path().join("a/b"));
@@ -208,11 +191,7 @@ mod tests {
             ("a", "b/../c", false),
         ];
         for (link, target, inside) in table {
-            assert_eq!(
-                stays_inside(Path::new(link), Path::new(target)),
-                inside,
-                "{link} -> {target}"
-            );
+            assert_eq!(stays_inside(Path::new(link), Path::new(target)), inside, "{link} -> {target}");
         }
     }
 
@@ -224,15 +203,7 @@ mod tests {
         assert_eq!(error, PlaceError::BelowLink("out/file".into()));
         // A file in place of a link replaces the link itself.
         symlink("/etc/hostname", folder.path().join("file")).unwrap();
-        Place::new(folder.path(), b"file")
-            .unwrap()
-            .unwrap()
-            .file(0o644)
-            .unwrap();
-        assert!(
-            fs::symlink_metadata(folder.path().join("file"))
-                .unwrap()
-                .is_file()
-        );
+        Place::new(folder.path(), b"file").unwrap().unwrap().file(0o644).unwrap();
+        assert!(fs::symlink_metadata(folder.path().join("file")).unwrap().is_file());
     }
 }

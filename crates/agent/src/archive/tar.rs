@@ -18,11 +18,7 @@ pub(super) fn unpack(stream: impl Read, folder: &Path) -> Result<(), ArchiveErro
     Ok(())
 }
 
-fn unpack_entry(
-    mut entry: Entry<'_, impl Read>,
-    folder: &Path,
-    budget: &mut Budget,
-) -> Result<(), ArchiveError> {
+fn unpack_entry(mut entry: Entry<'_, impl Read>, folder: &Path, budget: &mut Budget) -> Result<(), ArchiveError> {
     let kind = entry.header().entry_type();
     // `git archive` puts the commit's id here.
     if kind.is_pax_global_extensions() {
@@ -45,8 +41,7 @@ fn unpack_entry(
         EntryType::Symlink => place.link(&target(&entry)),
         EntryType::Link => {
             let original = Place::new(folder, &target(&entry))?;
-            let original =
-                original.ok_or_else(|| ArchiveError::Kind(place.path().display().to_string()))?;
+            let original = original.ok_or_else(|| ArchiveError::Kind(place.path().display().to_string()))?;
             Ok(place.hard_link(&original)?)
         }
         _ => Err(ArchiveError::Kind(place.path().display().to_string())),
@@ -54,10 +49,7 @@ fn unpack_entry(
 }
 
 fn target(entry: &Entry<'_, impl Read>) -> Vec<u8> {
-    entry
-        .link_name_bytes()
-        .map(|name| name.into_owned())
-        .unwrap_or_default()
+    entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -70,7 +62,9 @@ mod tests {
 
     use super::*;
 
-    fn archive(entries: &[(EntryType, &str, &str)]) -> Vec<u8> {
+    type Given = (EntryType, &'static str, &'static str);
+
+    fn archive(entries: &[Given]) -> Vec<u8> {
         let mut builder = Builder::new(vec![]);
         for (kind, name, content) in entries {
             let mut header = Header::new_gnu();
@@ -78,11 +72,7 @@ mod tests {
             header.set_mode(0o755);
             // The crate's own setters refuse what is to be tested here.
             header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
-            let data = if kind.is_file() {
-                content.as_bytes()
-            } else {
-                &[]
-            };
+            let data = if kind.is_file() { content.as_bytes() } else { &[] };
             if !kind.is_file() {
                 header.as_old_mut().linkname[..content.len()].copy_from_slice(content.as_bytes());
             }
@@ -93,9 +83,7 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
-    fn unpacked(
-        entries: &[(EntryType, &str, &str)],
-    ) -> (tempfile::TempDir, Result<(), ArchiveError>) {
+    fn unpacked(entries: &[Given]) -> (tempfile::TempDir, Result<(), ArchiveError>) {
         let folder = tempfile::tempdir().unwrap();
         let result = unpack(&archive(entries)[..], folder.path());
         (folder, result)
@@ -111,35 +99,21 @@ mod tests {
         ]);
         result.unwrap();
         for name in ["d/run", "link", "second"] {
-            assert_eq!(
-                fs::read_to_string(folder.path().join(name)).unwrap(),
-                "hello"
-            );
+            assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), "hello");
         }
-        assert_eq!(
-            fs::metadata(folder.path().join("d/run"))
-                .unwrap()
-                .permissions()
-                .mode()
-                & 0o777,
-            0o755
-        );
+        assert_eq!(fs::metadata(folder.path().join("d/run")).unwrap().permissions().mode() & 0o777, 0o755);
     }
 
     #[test]
     fn dangerous_entries_are_refused_with_their_name() {
-        let table: &[(&[(EntryType, &str, &str)], &str)] = &[
+        let table: &[(&[Given], &str)] = &[
             (&[(EntryType::Regular, "../evil", "x")], "../evil"),
             (&[(EntryType::Regular, "/evil", "x")], "/evil"),
             (&[(EntryType::Symlink, "evil", "/etc/passwd")], "leads out"),
             (&[(EntryType::Symlink, "evil", "../..")], "leads out"),
             (&[(EntryType::Link, "evil", "/etc/passwd")], "/etc/passwd"),
             (
-                &[
-                    (EntryType::Directory, "d", ""),
-                    (EntryType::Symlink, "l", "d"),
-                    (EntryType::Regular, "l/x", "x"),
-                ],
+                &[(EntryType::Directory, "d", ""), (EntryType::Symlink, "l", "d"), (EntryType::Regular, "l/x", "x")],
                 "l/x",
             ),
             (&[(EntryType::Fifo, "pipe", "")], "pipes"),

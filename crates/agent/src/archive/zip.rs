@@ -29,11 +29,7 @@ pub(super) fn unpack(file: File, folder: &Path) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-fn unpack_entry<R: Read>(
-    mut entry: ZipFile<'_, R>,
-    folder: &Path,
-    budget: &mut Budget,
-) -> Result<(), ArchiveError> {
+fn unpack_entry<R: Read>(mut entry: ZipFile<'_, R>, folder: &Path, budget: &mut Budget) -> Result<(), ArchiveError> {
     let Some(place) = Place::new(folder, entry.name_raw())? else {
         return Ok(());
     };
@@ -65,9 +61,7 @@ mod tests {
 
     use super::*;
 
-    fn unpacked(
-        fill: impl FnOnce(&mut ZipWriter<File>),
-    ) -> (tempfile::TempDir, Result<(), ArchiveError>) {
+    fn unpacked(fill: impl FnOnce(&mut ZipWriter<File>)) -> (tempfile::TempDir, Result<(), ArchiveError>) {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = ZipWriter::new(tempfile::tempfile().unwrap());
         fill(&mut writer);
@@ -80,44 +74,25 @@ mod tests {
     #[test]
     fn files_keep_their_mode() {
         let (folder, result) = unpacked(|zip| {
-            zip.add_directory("d", SimpleFileOptions::default())
-                .unwrap();
-            zip.start_file(
-                "d/run",
-                SimpleFileOptions::default().unix_permissions(0o755),
-            )
-            .unwrap();
+            zip.add_directory("d", SimpleFileOptions::default()).unwrap();
+            zip.start_file("d/run", SimpleFileOptions::default().unix_permissions(0o755)).unwrap();
             zip.write_all(b"#!/bin/sh\n").unwrap();
-            zip.add_symlink("link", "d/run", SimpleFileOptions::default())
-                .unwrap();
+            zip.add_symlink("link", "d/run", SimpleFileOptions::default()).unwrap();
         });
         result.unwrap();
-        assert_eq!(
-            fs::metadata(folder.path().join("link"))
-                .unwrap()
-                .permissions()
-                .mode()
-                & 0o777,
-            0o755
-        );
-        assert_eq!(
-            fs::read(folder.path().join("d/run")).unwrap(),
-            b"#!/bin/sh\n"
-        );
+        assert_eq!(fs::metadata(folder.path().join("link")).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(fs::read(folder.path().join("d/run")).unwrap(), b"#!/bin/sh\n");
     }
 
     #[test]
     fn dangerous_entries_are_refused_with_their_name() {
         for name in ["../evil", "/evil", "a/../../evil"] {
-            let (_folder, result) =
-                unpacked(|zip| zip.start_file(name, SimpleFileOptions::default()).unwrap());
+            let (_folder, result) = unpacked(|zip| zip.start_file(name, SimpleFileOptions::default()).unwrap());
             let message = result.unwrap_err().to_string();
             assert!(message.contains(name), "{message}");
         }
-        let (_folder, result) = unpacked(|zip| {
-            zip.add_symlink("evil", "/etc/passwd", SimpleFileOptions::default())
-                .unwrap()
-        });
+        let (_folder, result) =
+            unpacked(|zip| zip.add_symlink("evil", "/etc/passwd", SimpleFileOptions::default()).unwrap());
         assert!(result.unwrap_err().to_string().contains("leads out"));
     }
 

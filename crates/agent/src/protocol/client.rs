@@ -56,24 +56,14 @@ where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
     let state = State {
-        hello: Hello {
-            version: super::VERSION,
-            agent: env!("CARGO_PKG_VERSION").into(),
-            ..Hello::default()
-        },
+        hello: Hello { version: super::VERSION, agent: env!("CARGO_PKG_VERSION").into(), ..Hello::default() },
         ..State::default()
     };
-    let shared = Arc::new(Shared {
-        state: Mutex::new(state),
-        pushed: Notify::new(),
-        acknowledged: watch::Sender::new(0),
-    });
+    let shared =
+        Arc::new(Shared { state: Mutex::new(state), pushed: Notify::new(), acknowledged: watch::Sender::new(0) });
     let (answers, answers_out) = mpsc::channel(2);
     let (incoming_in, incoming) = mpsc::channel(4);
-    let link = Link {
-        shared: shared.clone(),
-        answers,
-    };
+    let link = Link { shared: shared.clone(), answers };
     tokio::spawn(keep_connected(shared, connect, answers_out, incoming_in));
     (link, incoming)
 }
@@ -104,12 +94,7 @@ impl Link {
     pub async fn acknowledged(&self) {
         let last = self.shared.state().hello.reported;
         // The sender lives in `self.shared`, so waiting cannot fail.
-        let _ = self
-            .shared
-            .acknowledged
-            .subscribe()
-            .wait_for(|number| *number >= last)
-            .await;
+        let _ = self.shared.acknowledged.subscribe().wait_for(|number| *number >= last).await;
     }
 
     /// From now on greetings say that this source is unpacked.
@@ -159,9 +144,7 @@ impl Shared {
 
     fn report_after(&self, sequence: u64) -> Option<(u64, Bytes)> {
         let state = self.state();
-        let at = state
-            .outbox
-            .partition_point(|(number, _)| *number <= sequence);
+        let at = state.outbox.partition_point(|(number, _)| *number <= sequence);
         state.outbox.get(at).cloned()
     }
 }
@@ -204,11 +187,7 @@ async fn converse<S: AsyncRead + AsyncWrite>(
     let (mut reader, mut writer) = (FrameReader::new(read), FrameWriter::new(write));
     let hello = shared.state().hello.clone();
     writer.send(FromAgent::Hello(hello)).await?;
-    let Some(ToAgent::Welcome {
-        version: super::VERSION,
-        recorded,
-    }) = reader.next().await?
-    else {
+    let Some(ToAgent::Welcome { version: super::VERSION, recorded }) = reader.next().await? else {
         return Ok(());
     };
     shared.acknowledge(recorded);
@@ -258,7 +237,7 @@ async fn send<W: AsyncWrite + Unpin>(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use tokio::io::DuplexStream;
 
@@ -280,10 +259,7 @@ mod tests {
     }
 
     fn line(text: &str) -> Report {
-        Report::LogLines {
-            time: 1,
-            data: Bytes::copy_from_slice(text.as_bytes()),
-        }
+        Report::LogLines { time: 1, data: Bytes::copy_from_slice(text.as_bytes()) }
     }
 
     async fn report(reader: &mut Greeted<DuplexStream>) -> (u64, Report) {
@@ -300,22 +276,14 @@ mod tests {
         link.report(line("one")).await.unwrap();
         link.report(line("two")).await.unwrap();
 
-        let mut first = greet(server.recv().await.unwrap(), inbox.recorded())
-            .await
-            .unwrap();
+        let mut first = greet(server.recv().await.unwrap(), inbox.recorded()).await.unwrap();
         for number in 1..=2 {
             let (sequence, report) = report(&mut first).await;
-            assert_eq!(
-                (sequence, inbox.accept(sequence, &report)),
-                (number, Ok(Verdict::New))
-            );
+            assert_eq!((sequence, inbox.accept(sequence, &report)), (number, Ok(Verdict::New)));
         }
         first.1.send(ToAgent::Ack { sequence: 1 }).await.unwrap();
         first.1.send(ToAgent::Finish).await.unwrap();
-        assert_eq!(
-            incoming.recv().await,
-            Some(Incoming::Message(ToAgent::Finish))
-        );
+        assert_eq!(incoming.recv().await, Some(Incoming::Message(ToAgent::Finish)));
         drop(first);
         assert_eq!(incoming.recv().await, Some(Incoming::Disconnected));
 
@@ -323,15 +291,9 @@ mod tests {
         let mut second = greet(server.recv().await.unwrap(), 1).await.unwrap();
         assert_eq!(second.2.reported, 3);
         let (sequence, repeated) = report(&mut second).await;
-        assert_eq!(
-            (sequence, inbox.accept(sequence, &repeated)),
-            (2, Ok(Verdict::Repeated))
-        );
+        assert_eq!((sequence, inbox.accept(sequence, &repeated)), (2, Ok(Verdict::Repeated)));
         let (sequence, new) = report(&mut second).await;
-        assert_eq!(
-            (new.clone(), inbox.accept(sequence, &new)),
-            (line("three"), Ok(Verdict::New))
-        );
+        assert_eq!((new.clone(), inbox.accept(sequence, &new)), (line("three"), Ok(Verdict::New)));
         second.1.send(ToAgent::Ack { sequence: 3 }).await.unwrap();
         link.acknowledged().await;
     }
@@ -347,10 +309,7 @@ mod tests {
         loop {
             let (.., hello) = greet(server.recv().await.unwrap(), 0).await.unwrap();
             if hello.build.is_some() {
-                assert_eq!(
-                    (hello.sources, hello.build.as_deref()),
-                    (vec![0], Some("p:1"))
-                );
+                assert_eq!((hello.sources, hello.build.as_deref()), (vec![0], Some("p:1")));
                 break;
             }
         }
@@ -359,10 +318,7 @@ mod tests {
     #[tokio::test]
     async fn too_much_that_is_unacknowledged_makes_reports_wait() {
         let (link, _incoming, mut server) = link();
-        let big = || Report::LogLines {
-            time: 1,
-            data: vec![b'x'; OUTBOX_LIMIT].into(),
-        };
+        let big = || Report::LogLines { time: 1, data: vec![b'x'; OUTBOX_LIMIT].into() };
         link.report(big()).await.unwrap();
         let waiting = tokio::spawn({
             let (link, report) = (link.clone(), big());
@@ -371,11 +327,7 @@ mod tests {
         let mut connection = greet(server.recv().await.unwrap(), 0).await.unwrap();
         let _ = report(&mut connection).await;
         assert!(!waiting.is_finished());
-        connection
-            .1
-            .send(ToAgent::Ack { sequence: 1 })
-            .await
-            .unwrap();
+        connection.1.send(ToAgent::Ack { sequence: 1 }).await.unwrap();
         waiting.await.unwrap().unwrap();
     }
 }

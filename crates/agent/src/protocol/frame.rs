@@ -111,10 +111,7 @@ pub struct FrameReader<R> {
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Reads from this stream.
     pub fn new(stream: R) -> Self {
-        Self {
-            stream,
-            buffer: BytesMut::new(),
-        }
+        Self { stream, buffer: BytesMut::new() }
     }
 
     /// The next message, or `None` where the stream ended between two frames.
@@ -128,11 +125,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
             self.buffer.reserve(4096);
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return if self.buffer.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(FrameError::Truncated)
-                };
+                return if self.buffer.is_empty() { Ok(None) } else { Err(FrameError::Truncated) };
             }
         }
     }
@@ -173,20 +166,11 @@ mod tests {
     use crate::protocol::{FromAgent, Report, ToAgent};
 
     fn block_on<F: Future>(future: F) -> F::Output {
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap()
-            .block_on(future)
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
     }
 
     fn log(sequence: u64, data: Vec<u8>) -> FromAgent {
-        FromAgent::Report {
-            sequence,
-            report: Report::LogLines {
-                time: sequence,
-                data: data.into(),
-            },
-        }
+        FromAgent::Report { sequence, report: Report::LogLines { time: sequence, data: data.into() } }
     }
 
     fn read_all(bytes: &[u8]) -> (Vec<FromAgent>, Option<FrameError>) {
@@ -233,10 +217,7 @@ mod tests {
         let (_, error) = read_all(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1]);
         assert!(matches!(error, Some(FrameError::TooLong(_))));
         let (_, error) = read_all(&[0, 0, 0, 5, 0, 0, 0, 9]);
-        assert!(matches!(
-            error,
-            Some(FrameError::Head { length: 5, head: 9 })
-        ));
+        assert!(matches!(error, Some(FrameError::Head { length: 5, head: 9 })));
     }
 
     #[test]

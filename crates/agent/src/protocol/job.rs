@@ -51,13 +51,7 @@ impl PhaseJob {
     /// A phase with nothing in it.
     #[must_use]
     pub fn empty(phase: Phase) -> Self {
-        Self {
-            phase,
-            commands: vec![],
-            finally: vec![],
-            on_failure: OnFailure::Standard,
-            run_as: None,
-        }
+        Self { phase, commands: vec![], finally: vec![], on_failure: OnFailure::Standard, run_as: None }
     }
 }
 
@@ -142,12 +136,7 @@ impl fmt::Debug for Environment {
 
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(pairs: [(&str, &str); N]) -> Self {
-        Self(
-            pairs
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        )
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }
 
@@ -170,10 +159,7 @@ mod tests {
     fn debug_output_shows_no_values() {
         let environment = Environment::from([("TOKEN", "hunter2")]);
         let shown = format!("{environment:?} {:?}", Secret("hunter2".into()));
-        assert!(
-            shown.contains("TOKEN") && !shown.contains("hunter2"),
-            "{shown}"
-        );
+        assert!(shown.contains("TOKEN") && !shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

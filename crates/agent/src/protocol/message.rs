@@ -217,10 +217,7 @@ pub struct Context {
 impl Context {
     /// A context with this code and message.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            message: message.into(),
-        }
+        Self { code: code.into(), message: message.into() }
     }
 }
 
@@ -286,10 +283,7 @@ impl Message for ToAgent {
 impl Message for FromAgent {
     fn payload(&mut self) -> Option<&mut Bytes> {
         match self {
-            Self::Report {
-                report: Report::LogLines { data, .. },
-                ..
-            }
+            Self::Report { report: Report::LogLines { data, .. }, .. }
             | Self::File { data, .. }
             | Self::ArtifactChunk { data, .. } => Some(data),
             _ => None,

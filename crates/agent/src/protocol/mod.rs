@@ -33,8 +33,7 @@ pub mod server;
 pub use frame::{FrameError, FrameReader, FrameWriter, MAX_FRAME, Message};
 pub use job::{Environment, Job, OnFailure, Phase, PhaseJob, Secret, Shell};
 pub use message::{
-    ArchiveFormat, ArtifactRequest, Context, FromAgent, Hello, PhaseStatus, Report, SourceTarget,
-    StopReason, ToAgent,
+    ArchiveFormat, ArtifactRequest, Context, FromAgent, Hello, PhaseStatus, Report, SourceTarget, StopReason, ToAgent,
 };
 
 /// Version of the protocol; both ends refuse another one.

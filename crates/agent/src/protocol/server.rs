@@ -56,10 +56,7 @@ pub type Greeted<S> = (FrameReader<ReadHalf<S>>, FrameWriter<WriteHalf<S>>, Hell
 ///
 /// # Errors
 /// Broken frames, another first message, another version.
-pub async fn greet<S: AsyncRead + AsyncWrite>(
-    stream: S,
-    recorded: u64,
-) -> Result<Greeted<S>, ServerError> {
+pub async fn greet<S: AsyncRead + AsyncWrite>(stream: S, recorded: u64) -> Result<Greeted<S>, ServerError> {
     let (read, write) = tokio::io::split(stream);
     let (mut reader, mut writer) = (FrameReader::new(read), FrameWriter::new(write));
     let hello = match reader.next().await?.ok_or(ServerError::NoHello)? {
@@ -67,12 +64,7 @@ pub async fn greet<S: AsyncRead + AsyncWrite>(
         FromAgent::Hello(hello) => return Err(ServerError::Version(hello.version)),
         _ => return Err(ServerError::NotHello),
     };
-    writer
-        .send(ToAgent::Welcome {
-            version: super::VERSION,
-            recorded,
-        })
-        .await?;
+    writer.send(ToAgent::Welcome { version: super::VERSION, recorded }).await?;
     Ok((reader, writer, hello))
 }
 
@@ -124,10 +116,7 @@ impl Inbox {
             return Ok(Verdict::Repeated);
         }
         if sequence != self.recorded + 1 {
-            return Err(OrderError::Gap {
-                expected: self.recorded + 1,
-                got: sequence,
-            });
+            return Err(OrderError::Gap { expected: self.recorded + 1, got: sequence });
         }
         self.advance(report)?;
         self.recorded = sequence;
@@ -140,9 +129,7 @@ impl Inbox {
             return Err(OrderError::AfterDone);
         }
         match report {
-            Report::PhaseStarted { phase, .. }
-                if self.running || self.phase.is_some_and(|last| last >= *phase) =>
-            {
+            Report::PhaseStarted { phase, .. } if self.running || self.phase.is_some_and(|last| last >= *phase) => {
                 return Err(OrderError::Start(*phase));
             }
             Report::PhaseStarted { phase, .. } => (self.phase, self.running) = (Some(*phase), true),
@@ -151,9 +138,7 @@ impl Inbox {
             }
             Report::PhaseEnded { .. } => self.running = false,
             Report::Done { .. } => self.done = true,
-            Report::LogLines { .. }
-            | Report::ExportedVariables { .. }
-            | Report::Expressions { .. } => {}
+            Report::LogLines { .. } | Report::ExportedVariables { .. } | Report::Expressions { .. } => {}
         }
         Ok(())
     }
@@ -180,33 +165,18 @@ mod tests {
     }
 
     fn log() -> Report {
-        Report::LogLines {
-            time: 0,
-            data: "x\n".into(),
-        }
+        Report::LogLines { time: 0, data: "x\n".into() }
     }
 
-    const DONE: Report = Report::Done {
-        time: 0,
-        status: PhaseStatus::Succeeded,
-    };
+    const DONE: Report = Report::Done { time: 0, status: PhaseStatus::Succeeded };
 
     #[test]
     fn repeated_reports_are_told_from_new_ones() {
         let mut inbox = Inbox::default();
         assert_eq!(inbox.accept(1, &started(Phase::Build)), Ok(Verdict::New));
         assert_eq!(inbox.running(), Some(Phase::Build));
-        assert_eq!(
-            inbox.accept(1, &started(Phase::Build)),
-            Ok(Verdict::Repeated)
-        );
-        assert_eq!(
-            inbox.accept(3, &log()),
-            Err(OrderError::Gap {
-                expected: 2,
-                got: 3
-            })
-        );
+        assert_eq!(inbox.accept(1, &started(Phase::Build)), Ok(Verdict::Repeated));
+        assert_eq!(inbox.accept(3, &log()), Err(OrderError::Gap { expected: 2, got: 3 }));
         assert_eq!(inbox.recorded(), 1);
     }
 
@@ -216,26 +186,10 @@ mod tests {
         let table: &[(&[Report], Report, Option<OrderError>)] = &[
             (&[], started(Build), None),
             (&[], ended(Build), Some(OrderError::End(Build))),
-            (
-                &[started(Build)],
-                started(PostBuild),
-                Some(OrderError::Start(PostBuild)),
-            ),
-            (
-                &[started(Build)],
-                ended(Install),
-                Some(OrderError::End(Install)),
-            ),
-            (
-                &[started(Build), ended(Build)],
-                started(Build),
-                Some(OrderError::Start(Build)),
-            ),
-            (
-                &[started(Build), ended(Build)],
-                started(Install),
-                Some(OrderError::Start(Install)),
-            ),
+            (&[started(Build)], started(PostBuild), Some(OrderError::Start(PostBuild))),
+            (&[started(Build)], ended(Install), Some(OrderError::End(Install))),
+            (&[started(Build), ended(Build)], started(Build), Some(OrderError::Start(Build))),
+            (&[started(Build), ended(Build)], started(Install), Some(OrderError::Start(Install))),
             (&[started(Build), ended(Build)], started(PostBuild), None),
             (&[DONE], started(Build), Some(OrderError::AfterDone)),
             (&[DONE], DONE, Some(OrderError::AfterDone)),
@@ -255,23 +209,16 @@ mod tests {
     fn the_inbox_survives_a_restart() {
         let mut inbox = Inbox::default();
         inbox.accept(1, &started(Phase::Build)).unwrap();
-        let mut again: Inbox =
-            serde_json::from_str(&serde_json::to_string(&inbox).unwrap()).unwrap();
+        let mut again: Inbox = serde_json::from_str(&serde_json::to_string(&inbox).unwrap()).unwrap();
         assert_eq!(again.accept(2, &ended(Phase::Build)), Ok(Verdict::New));
     }
 
     #[tokio::test]
     async fn another_version_is_refused() {
         let (agent, server) = tokio::io::duplex(4096);
-        let hello = Hello {
-            version: 99,
-            ..Hello::default()
-        };
+        let hello = Hello { version: 99, ..Hello::default() };
         let (_, write) = tokio::io::split(agent);
-        FrameWriter::new(write)
-            .send(FromAgent::Hello(hello))
-            .await
-            .unwrap();
+        FrameWriter::new(write).send(FromAgent::Hello(hello)).await.unwrap();
         let error = greet(server, 0).await.err().unwrap();
         assert!(matches!(error, ServerError::Version(99)), "{error}");
     }
