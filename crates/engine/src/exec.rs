@@ -81,6 +81,13 @@ pub struct ExecOutput {
     pub truncated: bool,
 }
 
+impl ExecOutput {
+    /// The command ended with exit code 0.
+    pub fn succeeded(&self) -> bool {
+        self.exit.success()
+    }
+}
+
 /// Appends what fits below `limit`; false if something did not.
 fn keep(kept: &mut Vec<u8>, bytes: &[u8], limit: usize) -> bool {
     let room = limit.saturating_sub(kept.len()).min(bytes.len());
@@ -106,6 +113,6 @@ mod tests {
         assert_eq!(output.stdout, b"abcd");
         assert_eq!(output.stderr, b"x");
         assert_eq!(output.exit, Exit::code(7));
-        assert!(output.truncated);
+        assert!(output.truncated && !output.succeeded());
     }
 }

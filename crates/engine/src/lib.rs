@@ -9,6 +9,8 @@
 //!
 //! [`open`] makes one of them from [`EngineOptions`].
 
+#![forbid(unsafe_code)]
+
 mod blocking;
 mod contract;
 pub mod dummy;

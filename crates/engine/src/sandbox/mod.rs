@@ -50,12 +50,12 @@ impl Sandbox {
     pub fn open(options: EngineOptions) -> Result<Self, EngineError> {
         let containers = Containers::open(&options.data_dir)?;
         let runc = Runc::find()?;
-        usable::check(containers.path(), &options.agent_binary)?;
+        let agent = usable::check(containers.path(), &options.agent_binary)?;
         Ok(Self {
             image: Arc::new(HostImage::new(containers.data_dir(), options.host_share, options.masked)?),
             containers,
             runc,
-            agent: options.agent_binary,
+            agent,
             trust_host_image: options.trust_host_image,
             locks: Locks::default(),
         })

@@ -1,11 +1,11 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
 
 use crate::EngineError;
 
-/// Checks what the sandbox needs of the user, the data folder and the agent.
-pub(super) fn check(containers: &Path, agent: &Path) -> Result<(), EngineError> {
+/// Checks what the sandbox needs of the user, the data folder and the agent; answers the agent's full path.
+pub(super) fn check(containers: &Path, agent: &Path) -> Result<PathBuf, EngineError> {
     if !nix::unistd::geteuid().is_root() {
         return unusable(
             "the sandbox needs root to make namespaces and overlays: run Landfall as root (for example with \
@@ -13,13 +13,13 @@ pub(super) fn check(containers: &Path, agent: &Path) -> Result<(), EngineError> 
                 .to_owned(),
         );
     }
-    if !agent.is_file() {
+    let Some(agent) = agent.canonicalize().ok().filter(|agent| agent.is_file()) else {
         return unusable(format!(
             "the program {} is missing: build it with `cargo build -p landfall-agent`, or use the landfall that \
              scripts/build makes",
             agent.display()
         ));
-    }
+    };
     let on = statfs(containers).map_err(std::io::Error::from).map_err(EngineError::io("cannot look at", containers))?;
     if on.filesystem_type() == OVERLAYFS_SUPER_MAGIC {
         return unusable(format!(
@@ -28,10 +28,10 @@ pub(super) fn check(containers: &Path, agent: &Path) -> Result<(), EngineError> 
             containers.display()
         ));
     }
-    Ok(())
+    Ok(agent)
 }
 
-fn unusable(sentence: String) -> Result<(), EngineError> {
+fn unusable<T>(sentence: String) -> Result<T, EngineError> {
     Err(EngineError::Unusable(sentence))
 }
 

@@ -27,7 +27,7 @@ impl Bench {
         let options = EngineOptions {
             kind,
             data_dir: folder.path().to_path_buf(),
-            agent_binary: shim(),
+            agent_binary: program(),
             host_share,
             masked: Vec::new(),
             trust_host_image: true,
@@ -58,9 +58,9 @@ impl Bench {
     }
 }
 
-/// The shim as a program of this package.
-fn shim() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_engine-test-shim"))
+/// The program beside these tests, which is also a shim.
+fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_engine-test-program"))
 }
 
 /// All of a container's output to its end.

@@ -5,7 +5,7 @@
 
 mod bench;
 mod cargo_build;
-mod dead_shim;
+mod deaths;
 mod exec;
 mod isolation;
 mod life;

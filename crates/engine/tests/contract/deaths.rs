@@ -1,10 +1,13 @@
 use std::fs;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 
 use engine::{Exit, State};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::bench::{Bench, Script};
+use crate::bench::{Bench, Script, text};
 
 /// The shim of the only container in the bench's data folder, found by its arguments.
 fn shim_of(bench: &Bench) -> Pid {
@@ -46,4 +49,28 @@ async fn what_an_interrupted_start_left_is_started_anew() {
     fs::create_dir(bench.folder.path().join("containers/b")).unwrap();
     bench.restart();
     assert!(!bench.folder.path().join("containers/b").exists());
+}
+
+/// Not only the engine object: the process is gone, killed with its whole process group.
+#[tokio::test]
+async fn a_container_outlives_a_killed_server() {
+    let mut bench = Bench::sandbox();
+    let mut server = Command::new(&bench.options.agent_binary)
+        .arg("serve")
+        .arg(bench.folder.path())
+        .arg("sleep 0.5; echo survived; exit 4")
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let mut word = [0; 7];
+    server.stdout.as_mut().unwrap().read_exact(&mut word).unwrap();
+    assert_eq!(&word, b"Ok(Now)");
+    let group = Pid::from_raw(-i32::try_from(server.id()).unwrap());
+    kill(group, Signal::SIGKILL).unwrap();
+    server.wait().unwrap();
+    bench.restart();
+    assert_eq!(bench.engine.wait("a").await.unwrap(), Exit::code(4));
+    assert_eq!(text(bench.engine.output("a", 0).await.unwrap()).await, "survived\n");
+    bench.engine.remove("a").await.unwrap();
 }
