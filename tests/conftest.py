@@ -1,12 +1,18 @@
 """Black-box tests: unmodified clients against the built binary."""
 
+import datetime
+import hashlib
+import hmac
+import json
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 
 import boto3
@@ -19,6 +25,18 @@ ACCOUNT = "000000000000"
 REGION = "us-east-1"
 
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+
+def git_credentials(access_key: str, secret: str, host: str, path: str) -> tuple[str, str]:
+    """User and password as `aws codecommit credential-helper` makes them."""
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S")
+    canonical = f"GIT\n{path}\n\nhost:{host}\n\nhost\n"
+    scope = f"{now[:8]}/{REGION}/codecommit/aws4_request"
+    to_sign = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = b"AWS4" + secret.encode()
+    for part in (now[:8], REGION, "codecommit", "aws4_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return access_key, f"{now}Z{hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()}"
 
 
 class Server:
@@ -83,6 +101,15 @@ class Server:
             config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=90, **settings),
         )
 
+    def clone_url(self, repository: str) -> str:
+        """A URL that any git takes: a plain password in open mode, a signature in enforce mode."""
+        user, password = "test", "test"
+        host = self.endpoint.removeprefix("http://")
+        path = f"/v1/repos/{repository}"
+        if self.auth == "enforce":
+            user, password = git_credentials(*self.root_key(), host, path)
+        return f"http://{urllib.parse.quote(user, safe='')}:{password}@{host}{path}"
+
     def aws(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """The aws command line, as a user of AWS_ENDPOINT_URL runs it."""
         access_key, secret = self.root_key()
@@ -90,7 +117,7 @@ class Server:
             **os.environ, "AWS_ENDPOINT_URL": self.endpoint, "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret,
         }
-        command = [str(pathlib.Path(os.sys.executable).parent / "aws"), *arguments]
+        command = [str(pathlib.Path(sys.executable).parent / "aws"), *arguments]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
         assert not check or result.returncode == 0, result.stderr
         return result
@@ -98,6 +125,20 @@ class Server:
 
 def sysroot() -> str:
     return subprocess.run(["rustc", "--print", "sysroot"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+VENV = pathlib.Path(sys.prefix)
+"""The venv of the tests; builds see it read-only, so that they have pip, pytest and the aws CLI."""
+
+HOST_IMAGE = (
+    "--image-map", "aws/codebuild/*=host", "--host-share", sysroot(), "--host-share", str(VENV),
+)
+
+
+def trust(service: str) -> str:
+    """A trust policy for a service."""
+    return json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
 
 
 @pytest.fixture(scope="session")
@@ -122,19 +163,48 @@ def servers():
 @pytest.fixture(scope="session")
 def landfall(servers) -> Server:
     """The server that most tests share: open, builds in the sandbox on image `host`."""
-    return servers("open", "sandbox", "--image-map", "aws/codebuild/*=host", "--host-share", sysroot())
+    return servers("open", "sandbox", *HOST_IMAGE)
 
 
 @pytest.fixture(scope="session")
 def enforcing(servers) -> Server:
     """A server that checks signatures."""
-    return servers("enforce", "sandbox", "--trust-host-image", "--image-map", "aws/codebuild/*=host", "--host-share", sysroot())
+    return servers("enforce", "sandbox", "--trust-host-image", *HOST_IMAGE)
 
 
 @pytest.fixture(scope="session")
 def client(landfall):
     """boto3 clients of the shared server."""
     return landfall.client
+
+
+def git(folder, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+    """git, without the machine's own configuration."""
+    command = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.org", "-C", str(folder), *arguments]
+    quiet = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
+    result = subprocess.run(command, env={**os.environ, **quiet, **environment}, capture_output=True, text=True, timeout=120)
+    assert not check or result.returncode == 0, result.stderr
+    return result
+
+
+def working_copy(folder: pathlib.Path, url: str, files: dict[str, str]) -> pathlib.Path:
+    """A Git repository with these files committed and pushed to main."""
+    folder.mkdir(parents=True, exist_ok=True)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "remote", "add", "origin", url)
+    commit_and_push(folder, files)
+    return folder
+
+
+def commit_and_push(folder: pathlib.Path, files: dict[str, str], message: str = "change") -> str:
+    """Commits these files, pushes main and answers the commit id."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", message)
+    git(folder, "push", "--quiet", "origin", "main")
+    return git(folder, "rev-parse", "HEAD").stdout.strip()
 
 
 def eventually(check, seconds: float = 60, what: str = "the condition"):

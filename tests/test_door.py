@@ -1,0 +1,207 @@
+"""Who is let in, and what a bad request is answered."""
+
+import datetime
+import http.client
+import json
+import urllib.parse
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import pytest
+from botocore.exceptions import ClientError
+
+TARGET = {"codebuild": "CodeBuild_20161006", "codepipeline": "CodePipeline_20150709", "codedeploy": "CodeDeploy_20141006"}
+
+
+def post(server, service, target, body, key=None, change=None, when=None):
+    """A signed JSON request, with `change(headers)` made after signing."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    access_key, secret = key or server.root_key()
+    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}
+    request = botocore.awsrequest.AWSRequest("POST", server.endpoint + "/", data=data, headers=headers)
+    signer = botocore.auth.SigV4Auth(botocore.credentials.Credentials(access_key, secret), service, "us-east-1")
+    if when:
+        original, botocore.auth.get_current_datetime = botocore.auth.get_current_datetime, lambda: when
+        try:
+            signer.add_auth(request)
+        finally:
+            botocore.auth.get_current_datetime = original
+    else:
+        signer.add_auth(request)
+    signed = dict(request.headers)
+    if change:
+        change(signed)
+    address = urllib.parse.urlparse(server.endpoint)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    try:
+        connection.request("POST", "/", data, signed)
+        reply = connection.getresponse()
+        return reply.status, dict(reply.getheaders()), reply.read()
+    finally:
+        connection.close()
+
+
+def refused(reply):
+    """The status, shape and message of an error answer."""
+    status, headers, body = reply
+    members = json.loads(body)
+    assert headers["x-amzn-requestid"]
+    return status, members["__type"], members["message"]
+
+
+def list_builds(server, **settings):
+    return post(server, "codebuild", "CodeBuild_20161006.ListBuilds", {}, **settings)
+
+
+def test_a_signed_request_is_let_in(enforcing):
+    status, _, body = list_builds(enforcing)
+    assert status == 200 and "ids" in json.loads(body)
+
+
+def test_a_wrong_secret(enforcing):
+    access_key, _ = enforcing.root_key()
+    status, code, _ = refused(list_builds(enforcing, key=(access_key, "wrong")))
+    assert (status, code) == (400, "InvalidSignatureException")
+
+
+def test_an_unknown_key(enforcing):
+    status, code, _ = refused(list_builds(enforcing, key=("AKIAUNKNOWN000000000", "secret")))
+    assert (status, code) == (400, "UnrecognizedClientException")
+
+
+def test_no_signature(enforcing):
+    status, code, _ = refused(list_builds(enforcing, change=lambda headers: headers.pop("Authorization")))
+    assert (status, code) == (400, "MissingAuthenticationTokenException")
+
+
+def test_a_changed_header(enforcing):
+    def change(headers):
+        headers["X-Amz-Target"] = "CodeBuild_20161006.ListProjects"
+
+    status, code, _ = refused(list_builds(enforcing, change=change))
+    assert (status, code) == (400, "InvalidSignatureException")
+
+
+@pytest.mark.parametrize("minutes", [-20, 20])
+def test_a_skewed_clock(enforcing, minutes):
+    when = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
+    status, code, message = refused(list_builds(enforcing, when=when))
+    assert (status, code) == (400, "InvalidSignatureException")
+    assert "Signature" in message
+
+
+def test_a_body_that_was_changed_on_the_way(enforcing):
+    def change(headers):
+        headers["X-Amz-Content-SHA256"] = "0" * 64
+
+    status, code, _ = refused(list_builds(enforcing, change=change))
+    assert (status, code) == (400, "InvalidSignatureException")
+
+
+@pytest.mark.parametrize("service", TARGET)
+def test_an_unknown_operation(landfall, service):
+    status, code, _ = refused(post(landfall, service, f"{TARGET[service]}.MakeCoffee", {}))
+    assert (status, code) == (404, "UnknownOperationException")
+
+
+def test_an_operation_that_is_not_built_says_so(landfall):
+    for service, target, name in [
+        ("codebuild", "CodeBuild_20161006.CreateFleet", "codebuild:CreateFleet"),
+        ("ecr", "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories", "ecr:DescribeRepositories"),
+        ("events", "AWSEvents.PutRule", "events:PutRule"),
+    ]:
+        status, code, message = refused(post(landfall, service, target, {}))
+        assert (status, code) == (501, "NotImplementedException")
+        assert name in message
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[1]", b'"x"', b'{"projectName": 7}', b'{"projectName": {"a": 1}}'])
+def test_bodies_that_are_not_the_operations(landfall, body):
+    status, code, _ = refused(post(landfall, "codebuild", "CodeBuild_20161006.StartBuild", body))
+    assert (status, code) == (400, "SerializationException")
+
+
+def test_a_deeply_nested_body(landfall):
+    status, code, _ = refused(post(landfall, "codebuild", "CodeBuild_20161006.StartBuild", b"[" * 100_000))
+    assert (status, code) == (400, "SerializationException")
+
+
+def test_a_body_over_the_limit(landfall):
+    body = b'{"projectName": "' + b"x" * (17 * 1024 * 1024) + b'"}'
+    try:
+        status, code, _ = refused(post(landfall, "codebuild", "CodeBuild_20161006.StartBuild", body))
+        assert (status, code) == (413, "RequestEntityTooLargeException")
+    except (ConnectionResetError, BrokenPipeError):
+        # The server may close while the client still sends.
+        pass
+    assert landfall.get("/healthz")[0] == 200
+
+
+def test_constraints_are_checked_with_each_services_own_shape(client):
+    with pytest.raises(ClientError) as caught:
+        client("codepipeline").get_pipeline(name="no spaces allowed")
+    assert caught.value.response["Error"]["Code"] == "ValidationException"
+    assert "at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern" in str(caught.value)
+    with pytest.raises(ClientError) as caught:
+        client("codebuild").batch_get_builds(ids=[f"p:{n}" for n in range(101)])
+    assert caught.value.response["Error"]["Code"] == "InvalidInputException"
+    with pytest.raises(ClientError) as caught:
+        client("codedeploy").create_application(applicationName="no spaces allowed")
+    assert caught.value.response["Error"]["Code"] == "InvalidApplicationNameException"
+
+
+def test_accounts_see_only_their_own(landfall):
+    """In open mode a key of twelve digits chooses the account."""
+    name = "only-mine"
+    mine = landfall.client("codecommit", key=("111111111111", "x"))
+    mine.create_repository(repositoryName=name)
+    assert mine.get_repository(repositoryName=name)["repositoryMetadata"]["accountId"] == "111111111111"
+    with pytest.raises(ClientError) as caught:
+        landfall.client("codecommit", key=("222222222222", "x")).get_repository(repositoryName=name)
+    assert caught.value.response["Error"]["Code"] == "RepositoryDoesNotExistException"
+    elsewhere = landfall.client("codecommit", key=("111111111111", "x"), region_name="eu-central-1")
+    with pytest.raises(ClientError):
+        elsewhere.get_repository(repositoryName=name)
+
+
+def test_a_web_page_cannot_drive_an_open_server(landfall):
+    for header in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        address = urllib.parse.urlparse(landfall.endpoint)
+        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=10)
+        connection.request("GET", "/healthz", headers=header)
+        assert connection.getresponse().status == 403, header
+        connection.close()
+
+
+def test_users_without_a_policy_are_denied(enforcing):
+    iam = enforcing.client("iam")
+    iam.create_user(UserName="stranger")
+    key = iam.create_access_key(UserName="stranger")["AccessKey"]
+    stranger = enforcing.client("codebuild", key=(key["AccessKeyId"], key["SecretAccessKey"]))
+    with pytest.raises(ClientError) as caught:
+        stranger.list_projects()
+    assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
+    assert "user/stranger is not authorized to perform: codebuild:ListProjects" in str(caught.value)
+
+
+def test_assumed_roles(enforcing):
+    iam, sts = enforcing.client("iam"), enforcing.client("sts")
+    trust = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "sts:AssumeRole"}]}
+    role = iam.create_role(RoleName="assumed", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    credentials = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="me")["Credentials"]
+    key = (credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"])
+    assert enforcing.client("sts", key=key).get_caller_identity()["Arn"] == "arn:aws:sts::000000000000:assumed-role/assumed/me"
+    assert "projects" in enforcing.client("codebuild", key=key).list_projects()
+    tampered = (*key[:2], key[2][:-4] + "AAAA")
+    with pytest.raises(ClientError):
+        enforcing.client("sts", key=tampered).get_caller_identity()
+
+
+def test_the_audit_has_calls_and_no_secrets(enforcing):
+    key_id, secret = enforcing.root_key()
+    list_builds(enforcing)
+    text = "".join(path.read_text() for path in (enforcing.data_dir / "audit").rglob("*") if path.is_file())
+    assert '"ListBuilds"' in text
+    assert secret not in text
