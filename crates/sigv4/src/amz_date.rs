@@ -41,16 +41,8 @@ impl AmzDate {
             return None;
         }
         let number = |text: &str| text.parse::<i64>().ok();
-        let (year, month, day) = (
-            number(&date[..4])?,
-            number(&date[4..6])?,
-            number(&date[6..])?,
-        );
-        let (hour, minute, second) = (
-            number(&time[..2])?,
-            number(&time[2..4])?,
-            number(&time[4..])?,
-        );
+        let (year, month, day) = (number(&date[..4])?, number(&date[4..6])?, number(&date[6..])?);
+        let (hour, minute, second) = (number(&time[..2])?, number(&time[2..4])?, number(&time[4..])?);
         if hour > 23 || minute > 59 || second > 59 || year < 1970 {
             return None;
         }
@@ -70,13 +62,7 @@ impl AmzDate {
     #[must_use]
     pub fn unzoned(self) -> String {
         let second = self.0.rem_euclid(86_400);
-        format!(
-            "{}T{:02}{:02}{:02}",
-            self.day(),
-            second / 3_600,
-            second / 60 % 60,
-            second % 60
-        )
+        format!("{}T{:02}{:02}{:02}", self.day(), second / 3_600, second / 60 % 60, second % 60)
     }
 }
 
@@ -101,14 +87,10 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
-    let (day, month) = (
-        day_of_year - (153 * shifted + 2) / 5 + 1,
-        (shifted + 2) % 12 + 1,
-    );
+    let (day, month) = (day_of_year - (153 * shifted + 2) / 5 + 1, (shifted + 2) % 12 + 1);
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -124,10 +106,7 @@ mod tests {
         assert_eq!(date.epoch_seconds(), 1_440_938_160);
         assert_eq!(date.to_string(), "20150830T123600Z");
         assert_eq!(date.day(), "20150830");
-        assert_eq!(
-            AmzDate::parse("20240229T235959Z").unwrap().epoch_seconds(),
-            1_709_251_199
-        );
+        assert_eq!(AmzDate::parse("20240229T235959Z").unwrap().epoch_seconds(), 1_709_251_199);
     }
 
     #[test]

@@ -21,21 +21,13 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn new(method: &'a str, target: &'a str, headers: &'a [(&'a str, &'a [u8])]) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        Self {
-            method,
-            path,
-            query,
-            headers,
-        }
+        Self { method, path, query, headers }
     }
 
     /// First value of a header, if it is text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        let (_, value) = self
-            .headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        let (_, value) = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value).ok().map(str::trim)
     }
 }
@@ -68,12 +60,7 @@ fn canonical_value(request: &Request<'_>, name: &str) -> String {
         .headers
         .iter()
         .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| {
-            String::from_utf8_lossy(value)
-                .split_ascii_whitespace()
-                .collect::<Vec<_>>()
-                .join(" ")
-        })
+        .map(|(_, value)| String::from_utf8_lossy(value).split_ascii_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
     values.join(",")
 }
@@ -84,23 +71,9 @@ mod tests {
 
     #[test]
     fn header_values_are_trimmed_folded_and_joined() {
-        let headers: &[(&str, &[u8])] = &[
-            ("Host", b"h"),
-            ("X-A", b"  b   c "),
-            ("x-a", b"a"),
-            ("x-empty", b""),
-        ];
+        let headers: &[(&str, &[u8])] = &[("Host", b"h"), ("X-A", b"  b   c "), ("x-a", b"a"), ("x-empty", b"")];
         let names = ["host", "x-a", "x-empty"].map(str::to_owned);
-        let text = canonical_request(
-            &Request::new("GET", "/?z&a=1", headers),
-            &names,
-            None,
-            "UNSIGNED-PAYLOAD",
-            "s",
-        );
-        assert_eq!(
-            text,
-            "GET\n/\na=1&z=\nhost:h\nx-a:b c,a\nx-empty:\n\nhost;x-a;x-empty\nUNSIGNED-PAYLOAD"
-        );
+        let text = canonical_request(&Request::new("GET", "/?z&a=1", headers), &names, None, "UNSIGNED-PAYLOAD", "s");
+        assert_eq!(text, "GET\n/\na=1&z=\nhost:h\nx-a:b c,a\nx-empty:\n\nhost;x-a;x-empty\nUNSIGNED-PAYLOAD");
     }
 }

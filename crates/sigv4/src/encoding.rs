@@ -4,11 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 use std::borrow::Cow;
 
 /// All bytes but the unreserved ones of RFC 3986.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The same, leaving the slashes of a path.
 const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 
@@ -27,11 +23,7 @@ pub fn canonical_path(wire: &str, service: &str) -> String {
     if matches!(service, "s3" | "s3express" | "s3-outposts") {
         let decoded: Cow<'_, [u8]> = percent_decode_str(wire).into();
         let encoded = percent_encode(&decoded, RESERVED_IN_PATH).to_string();
-        return if encoded.is_empty() {
-            "/".into()
-        } else {
-            encoded
-        };
+        return if encoded.is_empty() { "/".into() } else { encoded };
     }
     percent_encode(normalize(wire).as_bytes(), RESERVED_IN_PATH).to_string()
 }
@@ -55,19 +47,11 @@ fn normalize(path: &str) -> String {
 #[must_use]
 pub fn canonical_query(wire: &str, without: Option<&str>) -> String {
     let mut pairs: Vec<(String, String)> = split_query(wire)
-        .map(|(key, value)| {
-            (
-                uri_encode(&decode_query(key)),
-                uri_encode(&decode_query(value)),
-            )
-        })
+        .map(|(key, value)| (uri_encode(&decode_query(key)), uri_encode(&decode_query(value))))
         .filter(|(key, _)| without != Some(key.as_str()))
         .collect();
     pairs.sort_unstable();
-    let pairs: Vec<String> = pairs
-        .into_iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
+    let pairs: Vec<String> = pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join("&")
 }
 
@@ -78,9 +62,7 @@ pub(crate) fn query_value(wire: &str, name: &str) -> Option<String> {
 }
 
 fn split_query(wire: &str) -> impl Iterator<Item = (&str, &str)> {
-    wire.split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    wire.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 fn decode_query(text: &str) -> Vec<u8> {
@@ -127,10 +109,7 @@ mod tests {
         ] {
             assert_eq!(canonical_query(wire, None), canonical, "{wire}");
         }
-        assert_eq!(
-            canonical_query("X-Amz-Signature=1&a=2", Some("X-Amz-Signature")),
-            "a=2"
-        );
+        assert_eq!(canonical_query("X-Amz-Signature=1&a=2", Some("X-Amz-Signature")), "a=2");
     }
 
     proptest! {

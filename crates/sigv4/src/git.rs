@@ -34,14 +34,8 @@ impl Presented {
             Some((key, token)) => (key, Some(token.to_owned())),
             None => (user, None),
         };
-        let well_formed =
-            crate::payload::is_sha256_hex(signature) && (1..=128).contains(&key.len());
-        well_formed.then(|| Self {
-            access_key_id: key.into(),
-            session_token: token,
-            time,
-            signature: signature.into(),
-        })
+        let well_formed = crate::payload::is_sha256_hex(signature) && (1..=128).contains(&key.len());
+        well_formed.then(|| Self { access_key_id: key.into(), session_token: token, time, signature: signature.into() })
     }
 
     /// Whether it is the signature of `secret_access_key` for a repository's `path` (`/v1/repos/NAME`, without `/info/refs`
@@ -50,39 +44,25 @@ impl Presented {
     pub fn verify(&self, secret_access_key: &str, region: &str, host: &str, path: &str) -> bool {
         let scope = CredentialScope::new(self.time, region, SERVICE);
         let key = SigningKey::derive(secret_access_key, &scope);
-        let matches =
-            |host: &str| key.matches(&to_sign(self.time, &scope, host, path), &self.signature);
+        let matches = |host: &str| key.matches(&to_sign(self.time, &scope, host, path), &self.signature);
         matches(host) || without_port(host).is_some_and(matches)
     }
 }
 
 /// The user name and password for a repository, as `git-remote-codecommit` makes them.
 #[must_use]
-pub fn sign(
-    credentials: &Credentials<'_>,
-    region: &str,
-    host: &str,
-    path: &str,
-    time: AmzDate,
-) -> (String, String) {
+pub fn sign(credentials: &Credentials<'_>, region: &str, host: &str, path: &str, time: AmzDate) -> (String, String) {
     let scope = CredentialScope::new(time, region, SERVICE);
     let key = SigningKey::derive(credentials.secret_access_key, &scope);
     let user = match credentials.session_token {
         Some(token) => format!("{}%{token}", credentials.access_key_id),
         None => credentials.access_key_id.to_owned(),
     };
-    (
-        user,
-        format!("{time}{}", key.sign(&to_sign(time, &scope, host, path))),
-    )
+    (user, format!("{time}{}", key.sign(&to_sign(time, &scope, host, path))))
 }
 
 fn to_sign(time: AmzDate, scope: &CredentialScope, host: &str, path: &str) -> String {
-    string_to_sign(
-        &time.unzoned(),
-        scope,
-        &format!("GIT\n{path}\n\nhost:{host}\n\nhost\n"),
-    )
+    string_to_sign(&time.unzoned(), scope, &format!("GIT\n{path}\n\nhost:{host}\n\nhost\n"))
 }
 
 /// `host` without its port, if it has one.
@@ -101,22 +81,12 @@ mod tests {
     const PATH: &str = "/v1/repos/hello";
 
     fn credentials(session_token: Option<&'static str>) -> Credentials<'static> {
-        Credentials {
-            access_key_id: "AKIDEXAMPLE",
-            secret_access_key: SECRET,
-            session_token,
-        }
+        Credentials { access_key_id: "AKIDEXAMPLE", secret_access_key: SECRET, session_token }
     }
 
     fn signed(host: &str) -> Presented {
         let time = AmzDate::from_epoch_seconds(1_440_938_160);
-        let (user, password) = sign(
-            &credentials(Some("to%ken/+=")),
-            "us-east-1",
-            host,
-            PATH,
-            time,
-        );
+        let (user, password) = sign(&credentials(Some("to%ken/+=")), "us-east-1", host, PATH, time);
         Presented::parse(&user, &password).unwrap()
     }
 
@@ -126,10 +96,7 @@ mod tests {
         let time = AmzDate::from_epoch_seconds(1_440_938_160);
         let (user, password) = sign(&credentials(None), "us-east-1", "127.0.0.1", PATH, time);
         assert_eq!(user, "AKIDEXAMPLE");
-        assert_eq!(
-            password,
-            "20150830T123600Z70db0cf0d5025fa0900ba42b151f05aed6f9a76a7acc80b95ab1e9a33890609a"
-        );
+        assert_eq!(password, "20150830T123600Z70db0cf0d5025fa0900ba42b151f05aed6f9a76a7acc80b95ab1e9a33890609a");
     }
 
     #[test]
@@ -137,10 +104,7 @@ mod tests {
         for host in ["127.0.0.1", "127.0.0.1:4566"] {
             let presented = signed(host);
             assert_eq!(presented.session_token.as_deref(), Some("to%ken/+="));
-            assert!(
-                presented.verify(SECRET, "us-east-1", "127.0.0.1:4566", PATH),
-                "{host}"
-            );
+            assert!(presented.verify(SECRET, "us-east-1", "127.0.0.1:4566", PATH), "{host}");
             assert!(!presented.verify(SECRET, "eu-west-1", "127.0.0.1:4566", PATH));
             assert!(!presented.verify(SECRET, "us-east-1", "127.0.0.1:4566", "/v1/repos/other"));
             assert!(!presented.verify("other", "us-east-1", "127.0.0.1:4566", PATH));
@@ -150,14 +114,7 @@ mod tests {
 
     #[test]
     fn a_plain_password_is_none_of_it() {
-        for password in [
-            "",
-            "secret",
-            "20150830T123600Z",
-            "20150830T123600Zabc",
-            "Z",
-            "20150830T123600+00",
-        ] {
+        for password in ["", "secret", "20150830T123600Z", "20150830T123600Zabc", "Z", "20150830T123600+00"] {
             assert_eq!(Presented::parse("user", password), None, "{password}");
         }
     }

@@ -24,31 +24,20 @@ impl CredentialScope {
     /// The scope of a time, region and service.
     #[must_use]
     pub fn new(time: AmzDate, region: &str, service: &str) -> Self {
-        Self {
-            day: time.day(),
-            region: region.to_owned(),
-            service: service.to_owned(),
-        }
+        Self { day: time.day(), region: region.to_owned(), service: service.to_owned() }
     }
 }
 
 impl fmt::Display for CredentialScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}/{}/{}/aws4_request",
-            self.day, self.region, self.service
-        )
+        write!(f, "{}/{}/{}/aws4_request", self.day, self.region, self.service)
     }
 }
 
 /// The string to sign over a canonical request. `time` stands as text since CodeCommit writes it without the `Z`.
 #[must_use]
 pub fn string_to_sign(time: &str, scope: &CredentialScope, canonical_request: &str) -> String {
-    format!(
-        "{ALGORITHM}\n{time}\n{scope}\n{}",
-        sha256_hex(canonical_request.as_bytes())
-    )
+    format!("{ALGORITHM}\n{time}\n{scope}\n{}", sha256_hex(canonical_request.as_bytes()))
 }
 
 /// A key derived from a secret for one scope. Never printed.
@@ -99,21 +88,14 @@ mod tests {
     use super::*;
 
     fn scope() -> CredentialScope {
-        CredentialScope::new(
-            AmzDate::from_epoch_seconds(1_440_938_160),
-            "us-east-1",
-            "iam",
-        )
+        CredentialScope::new(AmzDate::from_epoch_seconds(1_440_938_160), "us-east-1", "iam")
     }
 
     #[test]
     fn derives_the_key_of_the_documentation() {
         // "Examples of how to derive a signing key", AWS General Reference.
         let key = SigningKey::derive("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", &scope());
-        assert_eq!(
-            hex::encode(key.0),
-            "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
-        );
+        assert_eq!(hex::encode(key.0), "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9");
         assert_eq!(format!("{key:?}"), "SigningKey(…)");
     }
 
@@ -123,13 +105,7 @@ mod tests {
         let signature = key.sign("text");
         assert!(key.matches("text", &signature));
         assert!(key.matches("text", &signature.to_uppercase()));
-        for wrong in [
-            "",
-            "zz",
-            &signature[2..],
-            &format!("{signature}00"),
-            &key.sign("texu"),
-        ] {
+        for wrong in ["", "zz", &signature[2..], &format!("{signature}00"), &key.sign("texu")] {
             assert!(!key.matches("text", wrong), "{wrong}");
         }
     }

@@ -68,24 +68,10 @@ mod tests {
     fn reads_each_form_and_nothing_else() {
         assert_eq!(Payload::parse(EMPTY_SHA256), Some(Payload::of(b"")));
         assert_eq!(Payload::parse("UNSIGNED-PAYLOAD"), Some(Payload::Unsigned));
-        for value in [
-            "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-        ] {
-            assert_eq!(
-                Payload::parse(value)
-                    .map(|p| p.as_str().to_owned())
-                    .as_deref(),
-                Some(value)
-            );
+        for value in ["STREAMING-UNSIGNED-PAYLOAD-TRAILER", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"] {
+            assert_eq!(Payload::parse(value).map(|p| p.as_str().to_owned()).as_deref(), Some(value));
         }
-        for value in [
-            "",
-            "unsigned-payload",
-            "STREAMING-",
-            &EMPTY_SHA256[1..],
-            &EMPTY_SHA256.replace('e', "g"),
-        ] {
+        for value in ["", "unsigned-payload", "STREAMING-", &EMPTY_SHA256[1..], &EMPTY_SHA256.replace('e', "g")] {
             assert_eq!(Payload::parse(value), None, "{value}");
         }
     }

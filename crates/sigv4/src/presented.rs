@@ -86,44 +86,20 @@ impl Presented {
     }
 
     fn check(request: &Request<'_>, raw: Raw) -> Result<Self, ParseError> {
-        let place = if raw.place == Place::Header {
-            "Authorization header"
-        } else {
-            "Presigned query"
-        };
+        let place = if raw.place == Place::Header { "Authorization header" } else { "Presigned query" };
         let required = |value: Option<String>, name: &str| {
-            value.ok_or_else(|| {
-                ParseError::Incomplete(format!("{place} requires '{name}' parameter."))
-            })
+            value.ok_or_else(|| ParseError::Incomplete(format!("{place} requires '{name}' parameter.")))
         };
         let (access_key_id, scope) = parse_credential(&required(raw.credential, "Credential")?)?;
         let signature = required(raw.signature, "Signature")?;
         if !is_sha256_hex(&signature) {
-            return Err(ParseError::Incomplete(
-                "'Signature' must be 64 hexadecimal digits.".into(),
-            ));
+            return Err(ParseError::Incomplete("'Signature' must be 64 hexadecimal digits.".into()));
         }
         let signed_headers = parse_signed_headers(&required(raw.signed_headers, "SignedHeaders")?)?;
         let time = parse_time(raw.date, &scope)?;
-        let payload = request
-            .header("x-amz-content-sha256")
-            .map(parse_payload)
-            .transpose()?;
-        let Raw {
-            place,
-            session_token,
-            ..
-        } = raw;
-        Ok(Self {
-            place,
-            access_key_id,
-            scope,
-            time,
-            signed_headers,
-            signature,
-            session_token,
-            payload,
-        })
+        let payload = request.header("x-amz-content-sha256").map(parse_payload).transpose()?;
+        let Raw { place, session_token, .. } = raw;
+        Ok(Self { place, access_key_id, scope, time, signed_headers, signature, session_token, payload })
     }
 
     /// Whether the signature is that of `secret_access_key` over `request`, with `payload` as the text form of its payload
@@ -132,10 +108,7 @@ impl Presented {
     #[must_use]
     pub fn verify(&self, request: &Request<'_>, secret_access_key: &str, payload: &str) -> bool {
         let key = SigningKey::derive(secret_access_key, &self.scope);
-        key.matches(
-            &self.string_to_sign(&self.canonical_request(request, payload)),
-            &self.signature,
-        )
+        key.matches(&self.string_to_sign(&self.canonical_request(request, payload)), &self.signature)
     }
 
     /// The canonical request that the client must have signed. Holds header values: for error replies to that very client
@@ -143,13 +116,7 @@ impl Presented {
     #[must_use]
     pub fn canonical_request(&self, request: &Request<'_>, payload: &str) -> String {
         let skipped = (self.place != Place::Header).then_some("X-Amz-Signature");
-        canonical_request(
-            request,
-            &self.signed_headers,
-            skipped,
-            payload,
-            &self.scope.service,
-        )
+        canonical_request(request, &self.signed_headers, skipped, payload, &self.scope.service)
     }
 
     /// The string to sign over a canonical request.
@@ -160,30 +127,21 @@ impl Presented {
 }
 
 fn from_header(request: &Request<'_>, header: &str) -> Result<Raw, ParseError> {
-    let (algorithm, rest) = header
-        .split_once(char::is_whitespace)
-        .unwrap_or((header, ""));
+    let (algorithm, rest) = header.split_once(char::is_whitespace).unwrap_or((header, ""));
     if algorithm != ALGORITHM {
         return Err(ParseError::OtherScheme);
     }
     bounded(header)?;
     let part = |name: &str| {
-        let mut parts = rest
-            .split(',')
-            .filter_map(|part| part.trim().split_once('='));
-        parts
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.trim().to_owned())
+        let mut parts = rest.split(',').filter_map(|part| part.trim().split_once('='));
+        parts.find(|(key, _)| *key == name).map(|(_, value)| value.trim().to_owned())
     };
     Ok(Raw {
         place: Place::Header,
         credential: part("Credential"),
         signed_headers: part("SignedHeaders"),
         signature: part("Signature"),
-        date: request
-            .header("x-amz-date")
-            .or_else(|| request.header("date"))
-            .map(str::to_owned),
+        date: request.header("x-amz-date").or_else(|| request.header("date")).map(str::to_owned),
         session_token: request.header("x-amz-security-token").map(str::to_owned),
     })
 }
@@ -197,13 +155,9 @@ fn from_query(query: &str) -> Result<Raw, ParseError> {
         None => return Err(ParseError::Missing),
     }
     let seconds = value("X-Amz-Expires").and_then(|text| text.parse().ok());
-    let seconds = seconds
-        .filter(|seconds| (1..=MAX_PRESIGNED_SECONDS).contains(seconds))
-        .ok_or_else(|| {
-            ParseError::Incomplete(format!(
-                "X-Amz-Expires must be a number of seconds from 1 to {MAX_PRESIGNED_SECONDS}."
-            ))
-        })?;
+    let seconds = seconds.filter(|seconds| (1..=MAX_PRESIGNED_SECONDS).contains(seconds)).ok_or_else(|| {
+        ParseError::Incomplete(format!("X-Amz-Expires must be a number of seconds from 1 to {MAX_PRESIGNED_SECONDS}."))
+    })?;
     Ok(Raw {
         place: Place::Query { seconds },
         credential: value("X-Amz-Credential"),
@@ -218,52 +172,32 @@ fn bounded(text: &str) -> Result<(), ParseError> {
     if text.len() <= MAX_TEXT {
         return Ok(());
     }
-    Err(ParseError::Incomplete(format!(
-        "The signature's header or query is longer than {MAX_TEXT} bytes."
-    )))
+    Err(ParseError::Incomplete(format!("The signature's header or query is longer than {MAX_TEXT} bytes.")))
 }
 
 /// Splits `KEY/DAY/REGION/SERVICE/aws4_request`.
 fn parse_credential(text: &str) -> Result<(String, CredentialScope), ParseError> {
     let malformed = || {
         let form = "<access key id>/YYYYMMDD/<region>/<service>/aws4_request";
-        ParseError::Incomplete(format!(
-            "Credential must have exactly 5 slash-delimited elements, {form}."
-        ))
+        ParseError::Incomplete(format!("Credential must have exactly 5 slash-delimited elements, {form}."))
     };
     let parts: Vec<&str> = text.splitn(6, '/').collect();
     let &[key, day, region, service, "aws4_request"] = parts.as_slice() else {
         return Err(malformed());
     };
     let is_name = |name: &&str| {
-        (1..=MAX_NAME).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
     if ![key, day, region, service].iter().all(is_name) {
         return Err(malformed());
     }
-    Ok((
-        key.into(),
-        CredentialScope {
-            day: day.into(),
-            region: region.into(),
-            service: service.into(),
-        },
-    ))
+    Ok((key.into(), CredentialScope { day: day.into(), region: region.into(), service: service.into() }))
 }
 
 fn parse_signed_headers(text: &str) -> Result<Vec<String>, ParseError> {
-    let names: Vec<String> = text
-        .split(';')
-        .map(str::to_ascii_lowercase)
-        .take(MAX_SIGNED_HEADERS + 1)
-        .collect();
+    let names: Vec<String> = text.split(';').map(str::to_ascii_lowercase).take(MAX_SIGNED_HEADERS + 1).collect();
     if names.len() > MAX_SIGNED_HEADERS || names.iter().any(String::is_empty) {
-        let text = format!(
-            "'SignedHeaders' must name 1 to {MAX_SIGNED_HEADERS} headers, separated by semicolons."
-        );
+        let text = format!("'SignedHeaders' must name 1 to {MAX_SIGNED_HEADERS} headers, separated by semicolons.");
         return Err(ParseError::Incomplete(text));
     }
     if !names.iter().any(|name| name == "host") {
@@ -277,14 +211,11 @@ fn parse_signed_headers(text: &str) -> Result<Vec<String>, ParseError> {
 fn parse_time(date: Option<String>, scope: &CredentialScope) -> Result<AmzDate, ParseError> {
     let date = date.ok_or_else(|| {
         ParseError::Incomplete(
-            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
-                .into(),
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.".into(),
         )
     })?;
     let time = AmzDate::parse(&date).ok_or_else(|| {
-        ParseError::Incomplete(
-            "Date must be in ISO-8601 'basic format', for example 20150830T123600Z.".into(),
-        )
+        ParseError::Incomplete("Date must be in ISO-8601 'basic format', for example 20150830T123600Z.".into())
     })?;
     if time.day() == scope.day {
         return Ok(time);

@@ -17,9 +17,7 @@ pub struct Credentials<'a> {
 
 impl fmt::Debug for Credentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("access_key_id", &self.access_key_id)
-            .finish_non_exhaustive()
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
     }
 }
 
@@ -37,43 +35,21 @@ pub struct Signer<'a> {
 }
 
 /// Headers that proxies and HTTP libraries change after signing, so that nobody signs them.
-const UNSIGNABLE: &[&str] = &[
-    "authorization",
-    "connection",
-    "expect",
-    "transfer-encoding",
-    "user-agent",
-    "x-amzn-trace-id",
-];
+const UNSIGNABLE: &[&str] =
+    &["authorization", "connection", "expect", "transfer-encoding", "user-agent", "x-amzn-trace-id"];
 
 impl Signer<'_> {
     /// Headers to add to `request` so that it is signed: `x-amz-date`, `x-amz-content-sha256`, `x-amz-security-token` for
     /// a session, `authorization`. All headers already there are signed but those that proxies change; `host` must be
     /// among them.
     #[must_use]
-    pub fn sign_headers(
-        &self,
-        request: &Request<'_>,
-        payload: &Payload,
-    ) -> Vec<(&'static str, String)> {
-        let mut added = vec![
-            ("x-amz-date", self.time.to_string()),
-            ("x-amz-content-sha256", payload.as_str().to_owned()),
-        ];
-        added.extend(
-            self.credentials
-                .session_token
-                .map(|token| ("x-amz-security-token", token.to_owned())),
-        );
+    pub fn sign_headers(&self, request: &Request<'_>, payload: &Payload) -> Vec<(&'static str, String)> {
+        let mut added =
+            vec![("x-amz-date", self.time.to_string()), ("x-amz-content-sha256", payload.as_str().to_owned())];
+        added.extend(self.credentials.session_token.map(|token| ("x-amz-security-token", token.to_owned())));
         let mut headers: Vec<(&str, &[u8])> = request.headers.to_vec();
         headers.extend(added.iter().map(|(name, value)| (*name, value.as_bytes())));
-        let authorization = self.authorization(
-            &Request {
-                headers: &headers,
-                ..*request
-            },
-            payload,
-        );
+        let authorization = self.authorization(&Request { headers: &headers, ..*request }, payload);
         added.push(("authorization", authorization));
         added
     }
@@ -85,9 +61,7 @@ impl Signer<'_> {
         let canonical = canonical_request(request, &names, None, payload.as_str(), self.service);
         let (scope, signature) = self.signature(&canonical);
         let (key, names) = (self.credentials.access_key_id, names.join(";"));
-        format!(
-            "{ALGORITHM} Credential={key}/{scope}, SignedHeaders={names}, Signature={signature}"
-        )
+        format!("{ALGORITHM} Credential={key}/{scope}, SignedHeaders={names}, Signature={signature}")
     }
 
     /// The whole query string that makes `request` a presigned one for `seconds` (at most seven days): its own query,
@@ -101,10 +75,7 @@ impl Signer<'_> {
         let mut query = request.query.to_owned();
         let mut push = |key: &str, value: &str| {
             let separator = if query.is_empty() { "" } else { "&" };
-            query.push_str(&format!(
-                "{separator}{key}={}",
-                uri_encode(value.as_bytes())
-            ));
+            query.push_str(&format!("{separator}{key}={}", uri_encode(value.as_bytes())));
         };
         push("X-Amz-Algorithm", ALGORITHM);
         push("X-Amz-Credential", &credential);
@@ -114,10 +85,7 @@ impl Signer<'_> {
         if let Some(token) = self.credentials.session_token {
             push("X-Amz-Security-Token", token);
         }
-        let signed = Request {
-            query: &query,
-            ..*request
-        };
+        let signed = Request { query: &query, ..*request };
         let canonical = canonical_request(&signed, &names, None, payload.as_str(), self.service);
         let (_, signature) = self.signature(&canonical);
         query + "&X-Amz-Signature=" + &signature
@@ -133,13 +101,8 @@ impl Signer<'_> {
 
 /// Lower-case names of the headers to sign, sorted, each once.
 fn signable(request: &Request<'_>) -> Vec<String> {
-    let names = request
-        .headers
-        .iter()
-        .map(|(name, _)| name.to_ascii_lowercase());
-    let mut names: Vec<String> = names
-        .filter(|name| !UNSIGNABLE.contains(&name.as_str()))
-        .collect();
+    let names = request.headers.iter().map(|(name, _)| name.to_ascii_lowercase());
+    let mut names: Vec<String> = names.filter(|name| !UNSIGNABLE.contains(&name.as_str())).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -156,78 +119,38 @@ mod tests {
     };
 
     fn s3(time: i64) -> Signer<'static> {
-        Signer {
-            credentials: CREDENTIALS,
-            region: "us-east-1",
-            service: "s3",
-            time: AmzDate::from_epoch_seconds(time),
-        }
+        Signer { credentials: CREDENTIALS, region: "us-east-1", service: "s3", time: AmzDate::from_epoch_seconds(time) }
     }
 
     #[test]
     fn presigns_the_example_of_the_s3_documentation() {
         // "Authenticating Requests: Using Query Parameters", Amazon S3 API Reference.
         let headers: &[(&str, &[u8])] = &[("host", b"examplebucket.s3.amazonaws.com")];
-        let query = s3(1_369_353_600).presign(
-            &Request::new("GET", "/test.txt", headers),
-            86_400,
-            &Payload::Unsigned,
-        );
+        let query = s3(1_369_353_600).presign(&Request::new("GET", "/test.txt", headers), 86_400, &Payload::Unsigned);
         let signature = "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
-        assert!(
-            query.ends_with(&format!(
-                "&X-Amz-SignedHeaders=host&X-Amz-Signature={signature}"
-            )),
-            "{query}"
-        );
+        assert!(query.ends_with(&format!("&X-Amz-SignedHeaders=host&X-Amz-Signature={signature}")), "{query}");
     }
 
     #[test]
     fn signs_the_example_of_the_s3_documentation() {
         // "Authenticating Requests: Using the Authorization Header", Amazon S3 API Reference: GET bucket lifecycle.
-        let headers: &[(&str, &[u8])] = &[
-            ("Host", b"examplebucket.s3.amazonaws.com"),
-            ("User-Agent", b"any"),
-        ];
-        let added = s3(1_369_353_600).sign_headers(
-            &Request::new("GET", "/?lifecycle", headers),
-            &Payload::of(b""),
-        );
-        let authorization = &added
-            .iter()
-            .find(|(name, _)| *name == "authorization")
-            .map(|(_, value)| value.as_str());
+        let headers: &[(&str, &[u8])] = &[("Host", b"examplebucket.s3.amazonaws.com"), ("User-Agent", b"any")];
+        let added = s3(1_369_353_600).sign_headers(&Request::new("GET", "/?lifecycle", headers), &Payload::of(b""));
+        let authorization = &added.iter().find(|(name, _)| *name == "authorization").map(|(_, value)| value.as_str());
         let signature = "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543";
-        assert!(
-            authorization.is_some_and(|value| value.ends_with(signature)),
-            "{added:?}"
-        );
+        assert!(authorization.is_some_and(|value| value.ends_with(signature)), "{added:?}");
     }
 
     #[test]
     fn a_session_token_is_sent_and_signed() {
-        let credentials = Credentials {
-            session_token: Some("token=/+"),
-            ..CREDENTIALS
-        };
-        let signer = Signer {
-            credentials,
-            ..s3(0)
-        };
+        let credentials = Credentials { session_token: Some("token=/+"), ..CREDENTIALS };
+        let signer = Signer { credentials, ..s3(0) };
         let headers: &[(&str, &[u8])] = &[("host", b"h")];
         let added = signer.sign_headers(&Request::new("GET", "/", headers), &Payload::Unsigned);
         assert!(added.contains(&("x-amz-security-token", "token=/+".to_owned())));
-        assert!(
-            added
-                .iter()
-                .any(|(_, value)| value.contains("x-amz-date;x-amz-security-token")),
-            "{added:?}"
-        );
+        assert!(added.iter().any(|(_, value)| value.contains("x-amz-date;x-amz-security-token")), "{added:?}");
         let query = signer.presign(&Request::new("GET", "/", headers), 60, &Payload::Unsigned);
-        assert!(
-            query.contains("X-Amz-Security-Token=token%3D%2F%2B&X-Amz-Signature="),
-            "{query}"
-        );
+        assert!(query.contains("X-Amz-Security-Token=token%3D%2F%2B&X-Amz-Signature="), "{query}");
         assert!(!format!("{signer:?}").contains("wJalr"));
     }
 }

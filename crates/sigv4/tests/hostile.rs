@@ -7,8 +7,7 @@ use sigv4::{ParseError, Presented, Request};
 const SIGNATURE: &str = "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31";
 
 fn parse(authorization: &str, date: Option<&str>) -> Result<Presented, ParseError> {
-    let mut headers: Vec<(&str, &[u8])> =
-        vec![("host", b"h"), ("authorization", authorization.as_bytes())];
+    let mut headers: Vec<(&str, &[u8])> = vec![("host", b"h"), ("authorization", authorization.as_bytes())];
     headers.extend(date.map(|date| ("x-amz-date", date.as_bytes())));
     Presented::parse(&Request::new("GET", "/", &headers))
 }
@@ -21,55 +20,19 @@ fn what_is_wrong_is_said() {
     assert!(parse(&good, date).is_ok());
     for (authorization, date, text) in [
         ("AWS4-HMAC-SHA256".to_owned(), date, "requires 'Credential'"),
-        (
-            good.replace("Signature=5", "Sig=5"),
-            date,
-            "requires 'Signature'",
-        ),
-        (
-            good.replace("SignedHeaders", "Signed"),
-            date,
-            "requires 'SignedHeaders'",
-        ),
+        (good.replace("Signature=5", "Sig=5"), date, "requires 'Signature'"),
+        (good.replace("SignedHeaders", "Signed"), date, "requires 'SignedHeaders'"),
         (good.clone(), None, "'X-Amz-Date' or a 'Date'"),
-        (
-            good.clone(),
-            Some("Sun, 30 Aug 2015 12:36:00 GMT"),
-            "basic format",
-        ),
-        (
-            good.clone(),
-            Some("20150831T000000Z"),
-            "'20150830' != '20150831'",
-        ),
+        (good.clone(), Some("Sun, 30 Aug 2015 12:36:00 GMT"), "basic format"),
+        (good.clone(), Some("20150831T000000Z"), "'20150830' != '20150831'"),
         (good.replace("/s/", "/"), date, "exactly 5 slash-delimited"),
         (good.replace("=A/", "=/"), date, "exactly 5 slash-delimited"),
-        (
-            good.replace("=A/", "=A b/"),
-            date,
-            "exactly 5 slash-delimited",
-        ),
-        (
-            good.replace("=host", "=date"),
-            date,
-            "'Host' or ':authority'",
-        ),
-        (
-            good.replace("=host", "=host;;a"),
-            date,
-            "separated by semicolons",
-        ),
-        (
-            good.replace("=host", &format!("=host{}", ";a".repeat(200))),
-            date,
-            "1 to 128 headers",
-        ),
+        (good.replace("=A/", "=A b/"), date, "exactly 5 slash-delimited"),
+        (good.replace("=host", "=date"), date, "'Host' or ':authority'"),
+        (good.replace("=host", "=host;;a"), date, "separated by semicolons"),
+        (good.replace("=host", &format!("=host{}", ";a".repeat(200))), date, "1 to 128 headers"),
         (good.replace("=5fa", "=5fz"), date, "64 hexadecimal"),
-        (
-            good.replace("=A/", &format!("={}/", "A".repeat(40_000))),
-            date,
-            "longer than",
-        ),
+        (good.replace("=A/", &format!("={}/", "A".repeat(40_000))), date, "longer than"),
     ] {
         let error = parse(&authorization, date).unwrap_err().to_string();
         assert!(error.contains(text), "{authorization:.200}: {error}");
@@ -79,39 +42,20 @@ fn what_is_wrong_is_said() {
 #[test]
 fn no_signature_and_another_scheme_are_told_apart() {
     assert_eq!(parse("Basic QTpC", None), Err(ParseError::OtherScheme));
-    assert_eq!(
-        parse("AWS4-ECDSA-P256-SHA256 x", None),
-        Err(ParseError::OtherScheme)
-    );
-    assert_eq!(
-        Presented::parse(&Request::new("GET", "/?a=b", &[])),
-        Err(ParseError::Missing)
-    );
-    assert_eq!(
-        Presented::parse(&Request::new("GET", "/?X-Amz-Date=b", &[])),
-        Err(ParseError::Missing)
-    );
+    assert_eq!(parse("AWS4-ECDSA-P256-SHA256 x", None), Err(ParseError::OtherScheme));
+    assert_eq!(Presented::parse(&Request::new("GET", "/?a=b", &[])), Err(ParseError::Missing));
+    assert_eq!(Presented::parse(&Request::new("GET", "/?X-Amz-Date=b", &[])), Err(ParseError::Missing));
 }
 
 #[test]
 fn a_presigned_request_lives_at_most_seven_days() {
-    for (seconds, good) in [
-        ("1", true),
-        ("604800", true),
-        ("0", false),
-        ("604801", false),
-        ("-1", false),
-        ("x", false),
-    ] {
+    for (seconds, good) in [("1", true), ("604800", true), ("0", false), ("604801", false), ("-1", false), ("x", false)]
+    {
         let target = format!(
             "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=A%2F20150830%2Fus-east-1%2Fs3%2Faws4_request\
              &X-Amz-Date=20150830T123600Z&X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host&X-Amz-Signature={SIGNATURE}"
         );
-        assert_eq!(
-            Presented::parse(&Request::new("GET", &target, &[])).is_ok(),
-            good,
-            "{seconds}"
-        );
+        assert_eq!(Presented::parse(&Request::new("GET", &target, &[])).is_ok(), good, "{seconds}");
     }
 }
 

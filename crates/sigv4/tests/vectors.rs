@@ -24,46 +24,27 @@ impl Raw {
         for line in lines {
             match (line.starts_with(' '), headers.last_mut()) {
                 (true, Some((_, value))) => *value += &format!("\n{line}"), // A folded line.
-                _ => headers.push(
-                    line.split_once(':')
-                        .map(|(name, value)| (name.into(), value.into()))
-                        .unwrap(),
-                ),
+                _ => headers.push(line.split_once(':').map(|(name, value)| (name.into(), value.into())).unwrap()),
             }
         }
         let target = rest.strip_suffix(" HTTP/1.1").unwrap().to_owned();
-        Self {
-            method: method.into(),
-            target,
-            headers,
-            body: body.into(),
-        }
+        Self { method: method.into(), target, headers, body: body.into() }
     }
 
     fn with<T>(&self, check: impl FnOnce(&Request<'_>) -> T) -> T {
-        let headers: Vec<(&str, &[u8])> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_bytes()))
-            .collect();
+        let headers: Vec<(&str, &[u8])> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         check(&Request::new(&self.method, &self.target, &headers))
     }
 }
 
 /// Every folder of the suite that holds a vector.
 fn vectors(folder: &Path) -> Vec<PathBuf> {
-    let folders = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir());
+    let folders = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
     let mut found: Vec<PathBuf> = folders
         .flat_map(|path| {
             let base = path.join(path.file_name().unwrap());
-            if base.with_extension("req").exists() {
-                vec![base]
-            } else {
-                vectors(&path)
-            }
+            if base.with_extension("req").exists() { vec![base] } else { vectors(&path) }
         })
         .collect();
     found.sort();
@@ -77,9 +58,7 @@ fn suite() -> Vec<PathBuf> {
 }
 
 fn read(vector: &Path, extension: &str) -> String {
-    fs::read_to_string(vector.with_extension(extension))
-        .unwrap()
-        .replace('\r', "")
+    fs::read_to_string(vector.with_extension(extension)).unwrap().replace('\r', "")
 }
 
 /// The signed request, with the `Authorization` of `.authz`: the `.sreq` of `get-vanilla-with-session-token` carries that
@@ -87,8 +66,7 @@ fn read(vector: &Path, extension: &str) -> String {
 fn signed(vector: &Path) -> Raw {
     let mut raw = Raw::parse(&read(vector, "sreq"));
     raw.headers.retain(|(name, _)| name != "Authorization");
-    raw.headers
-        .push(("Authorization".into(), read(vector, "authz")));
+    raw.headers.push(("Authorization".into(), read(vector, "authz")));
     raw
 }
 
@@ -96,13 +74,9 @@ fn signed(vector: &Path) -> Raw {
 fn unsigned(vector: &Path) -> Raw {
     let mut raw = Raw::parse(&read(vector, "req"));
     let canonical = read(vector, "creq");
-    let token = canonical
-        .lines()
-        .find_map(|line| line.strip_prefix("x-amz-security-token:"));
-    raw.headers
-        .retain(|(name, _)| name != "X-Amz-Security-Token");
-    raw.headers
-        .extend(token.map(|token| ("X-Amz-Security-Token".to_owned(), token.to_owned())));
+    let token = canonical.lines().find_map(|line| line.strip_prefix("x-amz-security-token:"));
+    raw.headers.retain(|(name, _)| name != "X-Amz-Security-Token");
+    raw.headers.extend(token.map(|token| ("X-Amz-Security-Token".to_owned(), token.to_owned())));
     raw
 }
 
@@ -115,21 +89,13 @@ fn every_signed_request_verifies_through_the_published_steps() {
             let payload = Payload::of(raw.body.as_bytes());
             let canonical = presented.canonical_request(request, payload.as_str());
             assert_eq!(canonical, read(&vector, "creq"), "{vector:?}");
-            assert_eq!(
-                presented.string_to_sign(&canonical),
-                read(&vector, "sts"),
-                "{vector:?}"
-            );
+            assert_eq!(presented.string_to_sign(&canonical), read(&vector, "sts"), "{vector:?}");
             for (secret, payload, good) in [
                 (SECRET, payload.as_str(), true),
                 ("another", payload.as_str(), false),
                 (SECRET, "UNSIGNED-PAYLOAD", false),
             ] {
-                assert_eq!(
-                    presented.verify(request, secret, payload),
-                    good,
-                    "{vector:?}"
-                );
+                assert_eq!(presented.verify(request, secret, payload), good, "{vector:?}");
             }
         });
     }
@@ -137,19 +103,10 @@ fn every_signed_request_verifies_through_the_published_steps() {
 
 #[test]
 fn signing_yields_the_published_authorization() {
-    let credentials = Credentials {
-        access_key_id: "AKIDEXAMPLE",
-        secret_access_key: SECRET,
-        session_token: None,
-    };
+    let credentials = Credentials { access_key_id: "AKIDEXAMPLE", secret_access_key: SECRET, session_token: None };
     let time = AmzDate::parse("20150830T123600Z").unwrap();
     let (region, service) = ("us-east-1", "service");
-    let signer = Signer {
-        credentials,
-        region,
-        service,
-        time,
-    };
+    let signer = Signer { credentials, region, service, time };
     for vector in suite() {
         let raw = unsigned(&vector);
         let payload = Payload::of(raw.body.as_bytes());
@@ -160,24 +117,11 @@ fn signing_yields_the_published_authorization() {
 
 #[test]
 fn a_presigned_request_verifies_until_anything_in_it_changes() {
-    let credentials = Credentials {
-        access_key_id: "ASIA1",
-        secret_access_key: SECRET,
-        session_token: Some("t/+="),
-    };
+    let credentials = Credentials { access_key_id: "ASIA1", secret_access_key: SECRET, session_token: Some("t/+=") };
     let time = AmzDate::parse("20150830T123600Z").unwrap();
-    let signer = Signer {
-        credentials,
-        region: "eu-west-1",
-        service: "s3",
-        time,
-    };
+    let signer = Signer { credentials, region: "eu-west-1", service: "s3", time };
     let headers: &[(&str, &[u8])] = &[("host", b"127.0.0.1:4566")];
-    let query = signer.presign(
-        &Request::new("PUT", "/bucket/a%20b?partNumber=2", headers),
-        900,
-        &Payload::Unsigned,
-    );
+    let query = signer.presign(&Request::new("PUT", "/bucket/a%20b?partNumber=2", headers), 900, &Payload::Unsigned);
     let check = |target: &str| {
         let request = Request::new("PUT", target, headers);
         let presented = Presented::parse(&request).unwrap();
@@ -187,8 +131,5 @@ fn a_presigned_request_verifies_until_anything_in_it_changes() {
     };
     assert!(check(&format!("/bucket/a%20b?{query}")), "{query}");
     assert!(!check(&format!("/bucket/a%20c?{query}")));
-    assert!(!check(&format!(
-        "/bucket/a%20b?{}",
-        query.replace("partNumber=2", "partNumber=3")
-    )));
+    assert!(!check(&format!("/bucket/a%20b?{}", query.replace("partNumber=2", "partNumber=3"))));
 }

@@ -1,0 +1,162 @@
+//! Header and presigned signatures.
+
+use crate::door::{AuthError, Authenticator, Connection, verified};
+use crate::keyring::Key;
+use crate::rules::decision::Mode;
+use crate::rules::signing_time;
+use http::request::Parts;
+use http::{HeaderMap, Uri};
+use kernel::Caller;
+use sigv4::{ParseError, Payload, Place, Presented, Request, sha256_hex};
+
+/// What a request claims by its signature. Nothing of it is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// Region of the credential scope.
+    pub region: String,
+    /// Signing name of the service in the credential scope.
+    pub service: String,
+    /// Whose key.
+    pub access_key: String,
+}
+
+/// The body of a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    /// The whole of it: its digest is checked here.
+    Whole(&'a [u8]),
+    /// Read later, by S3: whoever reads it must check it against the header `x-amz-content-sha256`, which is signed.
+    Streamed,
+}
+
+impl Authenticator {
+    /// The scope that a request claims to be signed for; `None` for an unsigned one or a signature that cannot be read
+    /// (which [`Authenticator::authenticate`] refuses with the reason). No I/O, nothing verified.
+    #[must_use]
+    pub fn claimed<B>(&self, request: &http::Request<B>) -> Option<Claimed> {
+        let headers = headers(request.headers(), request.uri());
+        let presented = Presented::parse(&borrowed(request.method().as_str(), request.uri(), &headers)).ok()?;
+        let Presented { access_key_id: access_key, scope, .. } = presented;
+        Some(Claimed { region: scope.region, service: scope.service, access_key })
+    }
+
+    /// Authenticates a signed request, by header or presigned, for any service. The caller is in the account of the key and
+    /// the region of the scope.
+    ///
+    /// In open mode, a request without signature is let in as the default account's root, and a key that is not known here
+    /// as the root of its account, unverified. A key that is known is verified in both modes, so that its user or session
+    /// is who it says.
+    ///
+    /// # Errors
+    /// AWS's, in the words and codes of the service that the request is for: no signature, a malformed one, an unknown key,
+    /// an expired token or time, a signature or body digest that does not fit.
+    pub async fn authenticate(
+        &self,
+        parts: &Parts,
+        content: Content<'_>,
+        request_id: &str,
+        source_ip: Option<&str>,
+    ) -> Result<Caller, aws::Error> {
+        let headers = headers(&parts.headers, &parts.uri);
+        let request = borrowed(parts.method.as_str(), &parts.uri, &headers);
+        let connection = Connection { request_id, source_ip };
+        let presented = Presented::parse(&request);
+        let service =
+            presented.as_ref().map_or_else(|_| service_of(parts), |presented| presented.scope.service.clone());
+        let caller = match presented {
+            Err(ParseError::Missing | ParseError::OtherScheme) if self.mode == Mode::Open => {
+                self.unverified("", &self.defaults.region, connection).ok_or(AuthError::Missing)
+            }
+            Err(error) => Err(error.into()),
+            Ok(presented) => self.admit(&presented, &request, content, connection).await,
+        };
+        caller.map_err(|error| error.answer(&service))
+    }
+
+    async fn admit(
+        &self,
+        presented: &Presented,
+        request: &Request<'_>,
+        content: Content<'_>,
+        connection: Connection<'_>,
+    ) -> Result<Caller, AuthError> {
+        let (id, region) = (&presented.access_key_id, &presented.scope.region);
+        let payload = payload(presented, content)?;
+        match self.find(id, presented.session_token.as_deref()).await? {
+            Some(key) => {
+                self.verify(presented, request, &key, &payload)?;
+                Ok(verified(key, region, connection))
+            }
+            None => self.unverified(id, region, connection).ok_or(AuthError::UnknownKey),
+        }
+    }
+
+    fn verify(
+        &self,
+        presented: &Presented,
+        request: &Request<'_>,
+        key: &Key,
+        payload: &Payload,
+    ) -> Result<(), AuthError> {
+        signing_time::check(presented.time, presented.place, self.keyring.now())?;
+        covers_target(presented, request)?;
+        let verified = presented.verify(request, &key.secret, payload.as_str());
+        verified.then_some(()).ok_or(AuthError::Mismatch)
+    }
+}
+
+/// Which family of errors an unsigned request expects: JSON where it has a target, query for a form, else S3's.
+fn service_of(parts: &Parts) -> String {
+    let form = parts
+        .headers
+        .get(http::header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form"));
+    let service = match parts.headers.contains_key("x-amz-target") {
+        true => "",
+        false if form => "sts",
+        false => "s3",
+    };
+    service.to_owned()
+}
+
+/// The payload that was signed. Every service but S3 signs the digest of its body.
+fn payload(presented: &Presented, content: Content<'_>) -> Result<Payload, AuthError> {
+    let s3 = presented.scope.service == "s3";
+    match (content, &presented.payload) {
+        (Content::Whole(_), Some(stated @ (Payload::Unsigned | Payload::Streaming(_)))) if s3 => Ok(stated.clone()),
+        (Content::Whole(_), None) if s3 && presented.place != Place::Header => Ok(Payload::Unsigned),
+        (Content::Whole(bytes), stated) => {
+            let actual = Payload::Sha256(sha256_hex(bytes));
+            let same = stated.as_ref().is_none_or(|stated| *stated == actual);
+            same.then_some(actual).ok_or(AuthError::Payload)
+        }
+        (Content::Streamed, Some(stated)) => Ok(stated.clone()),
+        (Content::Streamed, None) if presented.place != Place::Header => Ok(Payload::Unsigned),
+        (Content::Streamed, None) => {
+            Err(AuthError::Incomplete("Missing required header for this request: x-amz-content-sha256".into()))
+        }
+    }
+}
+
+/// The operation's name must be signed, where a header carries it: else a signature would do for another operation with
+/// the same body.
+fn covers_target(presented: &Presented, request: &Request<'_>) -> Result<(), AuthError> {
+    let signed = presented.signed_headers.iter().any(|name| name == "x-amz-target");
+    if signed || request.header("x-amz-target").is_none() {
+        return Ok(());
+    }
+    Err(AuthError::Incomplete("'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization.".into()))
+}
+
+/// The headers as they came; for HTTP/2, `:authority` stands in for `host`.
+pub(super) fn headers<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Vec<(&'a str, &'a [u8])> {
+    let mut all: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    if let (None, Some(authority)) = (headers.get(http::header::HOST), uri.authority()) {
+        all.push(("host", authority.as_str().as_bytes()));
+    }
+    all
+}
+
+fn borrowed<'a>(method: &'a str, uri: &'a Uri, headers: &'a [(&'a str, &'a [u8])]) -> Request<'a> {
+    Request { method, path: uri.path(), query: uri.query().unwrap_or_default(), headers }
+}
