@@ -51,7 +51,9 @@ impl From<Failed> for Error {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Aws(error) => error,
-            Failed::Busy => error::conflict_exception("The pipeline is busy handling ongoing activities. Try again later."),
+            Failed::Busy => {
+                error::conflict_exception("The pipeline is busy handling ongoing activities. Try again later.")
+            }
             ours => Self::internal(ours),
         }
     }
@@ -71,10 +73,15 @@ impl From<Invalid> for Error {
 
 /// `PipelineNotFoundException` in AWS's words.
 pub(crate) fn pipeline_not_found(scope: &Scope, name: &str) -> Error {
-    error::pipeline_not_found_exception(format!("Account '{}' does not have a pipeline with name '{name}'", scope.account))
+    error::pipeline_not_found_exception(format!(
+        "Account '{}' does not have a pipeline with name '{name}'",
+        scope.account
+    ))
 }
 
 /// `PipelineExecutionNotFoundException`.
 pub(crate) fn execution_not_found(pipeline: &str, id: &str) -> Error {
-    error::pipeline_execution_not_found_exception(format!("Pipeline '{pipeline}' does not have an execution with id '{id}'"))
+    error::pipeline_execution_not_found_exception(format!(
+        "Pipeline '{pipeline}' does not have an execution with id '{id}'"
+    ))
 }

@@ -8,10 +8,13 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
 mod actions;
+mod api;
+mod authorization;
 mod error;
 pub mod model;
 pub mod rules;
 mod run;
 mod service;
 
+pub use authorization::AUTHORIZATION;
 pub use service::{Dependencies, Service};

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use kernel::{Stop, WorkOptions, work};
 
+pub(crate) use caller::PRINCIPAL;
 pub(crate) use flow::ATTEMPTS;
 pub(crate) use start::Start;
 pub(crate) use transition::Transition;

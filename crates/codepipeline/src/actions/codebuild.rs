@@ -26,7 +26,8 @@ impl Provider for CodeBuildAction {
         let input = BatchGetBuildsInput { ids: Some(vec![external.id.clone()]) };
         let found = service.codebuild.batch_get_builds(&job.caller, input).await?;
         let build = found.builds.and_then(|builds| builds.into_iter().next());
-        let build = build.ok_or_else(|| Trouble::job_failed(format!("Build {} does not exist any more", external.id)))?;
+        let build =
+            build.ok_or_else(|| Trouble::job_failed(format!("Build {} does not exist any more", external.id)))?;
         course(&build, external)
     }
 }
@@ -71,7 +72,11 @@ fn artifact(artifact: &Artifact) -> PipelineArtifact {
 /// `EnvironmentVariables` is a JSON array of `{name, value, type}`.
 fn environment(setting: Option<&String>) -> Result<Vec<EnvironmentVariable>, Trouble> {
     let Some(text) = setting else { return Ok(Vec::new()) };
-    let wrong = |what: String| Trouble::configuration(format!("EnvironmentVariables must be a JSON array of objects with name, value and type: {what}"));
+    let wrong = |what: String| {
+        Trouble::configuration(format!(
+            "EnvironmentVariables must be a JSON array of objects with name, value and type: {what}"
+        ))
+    };
     let variables: Vec<EnvironmentVariable> = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
     for variable in &variables {
         if variable.name.is_none() || variable.value.is_none() {
@@ -91,7 +96,8 @@ fn course(build: &Build, external: &External) -> Result<Course, Trouble> {
         status_type::IN_PROGRESS => Ok(Course::Runs(external.clone())),
         status_type::SUCCEEDED => {
             let exported = build.exported_environment_variables.iter().flatten();
-            let variables = exported.filter_map(|variable| Some((variable.name.clone()?, variable.value.clone()?))).collect();
+            let variables =
+                exported.filter_map(|variable| Some((variable.name.clone()?, variable.value.clone()?))).collect();
             Ok(Course::done(Completion { variables, ..Completion::default() }))
         }
         status => Err(Trouble::job_failed(format!("Build terminated with state: {status}"))),
@@ -133,7 +139,8 @@ mod tests {
     fn environment_variables_are_a_json_array() {
         let parse = |text: &str| environment(Some(&text.to_owned()));
         assert_eq!(environment(None).unwrap(), []);
-        let variables = parse(r#"[{"name":"A","value":"1"},{"name":"B","value":"/p","type":"PARAMETER_STORE"}]"#).unwrap();
+        let variables =
+            parse(r#"[{"name":"A","value":"1"},{"name":"B","value":"/p","type":"PARAMETER_STORE"}]"#).unwrap();
         assert_eq!(variables.len(), 2);
         for wrong in ["{", "{}", r#"[{"name":"A"}]"#, r#"[{"name":"A","value":"1","type":"SECRET"}]"#] {
             let Err(Trouble::Fails(failure)) = parse(wrong) else { panic!("{wrong}") };
@@ -143,7 +150,8 @@ mod tests {
 
     #[test]
     fn a_refused_start_is_worded_as_aws_words_it() {
-        let error = aws::Error::new("AccountLimitExceededException", "Cannot have more than 1 builds in queue for the account");
+        let error =
+            aws::Error::new("AccountLimitExceededException", "Cannot have more than 1 builds in queue for the account");
         let Trouble::Fails(failure) = start_trouble(error) else { panic!() };
         assert_eq!(
             failure.message,

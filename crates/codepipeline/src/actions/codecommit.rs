@@ -29,7 +29,9 @@ impl Provider for CodeCommitSource {
         let commit = self.commit(service, job, repository).await?;
         let id = commit.commit_id.clone().unwrap_or_default();
         let archive = service.sources.archive(&job.caller, repository, &id).await?;
-        let Some(output) = job.outputs.first() else { return Err(Trouble::configuration("the action has no output artifact")) };
+        let Some(output) = job.outputs.first() else {
+            return Err(Trouble::configuration("the action has no output artifact"));
+        };
         service.s3.put_object(&job.caller, PutObject::new(&output.bucket, &output.key, archive)).await?;
         Ok(Course::done(completion(job, &commit)))
     }
@@ -54,8 +56,7 @@ impl CodeCommitSource {
 
 async fn head(service: &Service, job: &Job, repository: &str) -> Result<String, Trouble> {
     let branch = job.setting("BranchName");
-    let input =
-        GetBranchInput { repository_name: Some(repository.to_owned()), branch_name: Some(branch.to_owned()) };
+    let input = GetBranchInput { repository_name: Some(repository.to_owned()), branch_name: Some(branch.to_owned()) };
     let found = service.codecommit.get_branch(&job.caller, input).await?;
     let id = found.branch.and_then(|branch| branch.commit_id);
     id.ok_or_else(|| Trouble::configuration(format!("The branch {branch} of repository {repository} has no commit")))

@@ -41,7 +41,9 @@ fn description(job: &Job) -> String {
 }
 
 async fn create(service: &Service, job: &Job) -> Result<String, Trouble> {
-    let Some(input) = job.inputs.first() else { return Err(Trouble::configuration("the action has no input artifact")) };
+    let Some(input) = job.inputs.first() else {
+        return Err(Trouble::configuration("the action has no input artifact"));
+    };
     let location = S3Location {
         bucket: Some(input.bucket.clone()),
         key: Some(input.key.clone()),
@@ -96,7 +98,8 @@ fn course(deployment: &DeploymentInfo, external: &External) -> Result<Course, Tr
         }
         Some(status @ ("Failed" | "Stopped")) => {
             let error = deployment.error_information.as_ref();
-            let reason = error.and_then(|error| error.message.clone()).unwrap_or_else(|| format!("Deployment {status}"));
+            let reason =
+                error.and_then(|error| error.message.clone()).unwrap_or_else(|| format!("Deployment {status}"));
             Err(Trouble::job_failed(format!("Deployment {} {}: {reason}", external.id, status.to_lowercase())))
         }
         _ => Ok(Course::Runs(external.clone())),
@@ -123,6 +126,9 @@ mod tests {
         let Course::Done(completion) = course(&deployment("Succeeded"), &external).unwrap() else { panic!() };
         assert_eq!(completion.summary.as_deref(), Some("Deployment Succeeded"));
         let Err(Trouble::Fails(failure)) = course(&deployment("Failed"), &external) else { panic!() };
-        assert_eq!((failure.code.as_str(), failure.message.as_str()), ("JobFailed", "Deployment d-1 failed: too few hosts"));
+        assert_eq!(
+            (failure.code.as_str(), failure.message.as_str()),
+            ("JobFailed", "Deployment d-1 failed: too few hosts")
+        );
     }
 }

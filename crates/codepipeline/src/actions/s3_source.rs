@@ -21,10 +21,14 @@ impl Provider for S3Source {
         let bucket = job.setting("S3Bucket");
         let object = service.s3.head_object(&job.caller, GetObject::new(bucket, &key).version(version)).await?;
         let Some(version) = object.version_id.clone().filter(|version| version != "null") else {
-            let text = format!("The Amazon S3 bucket {bucket} is not versioned. Enable versioning: a source needs object versions");
+            let text = format!(
+                "The Amazon S3 bucket {bucket} is not versioned. Enable versioning: a source needs object versions"
+            );
             return Err(Trouble::configuration(text));
         };
-        let Some(output) = job.outputs.first() else { return Err(Trouble::configuration("the action has no output artifact")) };
+        let Some(output) = job.outputs.first() else {
+            return Err(Trouble::configuration("the action has no output artifact"));
+        };
         let copy = CopyObject {
             source_bucket: bucket.to_owned(),
             source_key: key.clone(),

@@ -23,7 +23,7 @@ pub struct ActionExecution {
     /// The action execution's id, a UUID: the token of everything it does outside.
     pub id: String,
     /// The pipeline version it belongs to.
-    pub version: i32,
+    pub pipeline_version: i32,
     /// The stage's name.
     pub stage: String,
     /// The action's name.
@@ -191,7 +191,7 @@ mod tests {
             execution_id: "e".into(),
             number,
             id: "a".into(),
-            version: 1,
+            pipeline_version: 1,
             stage: "Build".into(),
             action: "Compile".into(),
             kind: ActionKind::default(),

@@ -57,7 +57,8 @@ impl Document for Execution {
     }
 
     fn indexes(&self) -> Vec<Index> {
-        let token = self.client_token.as_ref().map(|token| Index::new(Self::TOKEN, format!("{}/{token}", self.pipeline_id)));
+        let token =
+            self.client_token.as_ref().map(|token| Index::new(Self::TOKEN, format!("{}/{token}", self.pipeline_id)));
         token.into_iter().chain([Index::new(Self::ID, &self.id)]).collect()
     }
 }

@@ -16,7 +16,7 @@ pub struct Pipeline {
     /// A UUID that is never used again, unlike the name.
     pub id: String,
     /// Number of the current version, from 1.
-    pub version: i32,
+    pub current_version: i32,
     /// `V1` or `V2`.
     pub pipeline_type: String,
     /// The current version's mode.
@@ -57,7 +57,7 @@ impl Pipeline {
         let mut pipeline = Self {
             name: definition.name.clone(),
             id,
-            version: 0,
+            current_version: 0,
             pipeline_type: String::new(),
             mode: ExecutionMode::default(),
             watches: Vec::new(),
@@ -73,7 +73,7 @@ impl Pipeline {
 
     /// Makes `definition` the current one.
     pub fn adopt(&mut self, definition: &Definition, now: Timestamp) {
-        self.version = definition.version;
+        self.current_version = definition.version;
         self.pipeline_type = definition.pipeline_type().to_owned();
         self.mode = definition.mode;
         self.watches = watched_sources(definition).into_iter().map(|WatchedSource(place)| place).collect();

@@ -47,7 +47,8 @@ const fn aws(
     ActionType { category, owner: AWS, provider, inputs, outputs, required, optional }
 }
 
-const CODEBUILD_OPTIONAL: Settings = Only(&["PrimarySource", "BatchEnabled", "CombineArtifacts", "EnvironmentVariables"]);
+const CODEBUILD_OPTIONAL: Settings =
+    Only(&["PrimarySource", "BatchEnabled", "CombineArtifacts", "EnvironmentVariables"]);
 const STACK_OPTIONAL: Settings = Only(&[
     "StackName",
     "ChangeSetName",
@@ -192,7 +193,12 @@ mod tests {
     use super::*;
 
     fn kind(category: &str, owner: &str, provider: &str, version: &str) -> ActionKind {
-        ActionKind { category: category.into(), owner: owner.into(), provider: provider.into(), version: version.into() }
+        ActionKind {
+            category: category.into(),
+            owner: owner.into(),
+            provider: provider.into(),
+            version: version.into(),
+        }
     }
 
     #[test]

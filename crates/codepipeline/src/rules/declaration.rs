@@ -33,11 +33,13 @@ fn unavailable(action: &Action, region: &str) -> Invalid {
 fn check_count(action: &Action, what: &str, count: usize, (least, most): (usize, usize)) -> Result<(), Invalid> {
     let name = &action.name;
     if count < least {
-        let text = format!("Action {name} declares {count} {what} artifacts which is less than the minimum count ({least})");
+        let text =
+            format!("Action {name} declares {count} {what} artifacts which is less than the minimum count ({least})");
         return Err(Invalid::action(text));
     }
     if count > most {
-        let text = format!("Action {name} declares {count} {what} artifacts which is more than the maximum count ({most})");
+        let text =
+            format!("Action {name} declares {count} {what} artifacts which is more than the maximum count ({most})");
         return Err(Invalid::action(text));
     }
     Ok(())
@@ -80,7 +82,9 @@ fn check_commands(action: &Action) -> Result<(), Invalid> {
         return Err(Invalid::action(format!("Action {name} must have a non-empty commands field")));
     }
     if !is_compute && (!action.commands.is_empty() || action.names_output_files) {
-        let text = format!("The following action cannot contain a commands field: {name}. To use the commands field, use a compute action.");
+        let text = format!(
+            "The following action cannot contain a commands field: {name}. To use the commands field, use a compute action."
+        );
         return Err(Invalid::action(text));
     }
     Ok(())
@@ -91,7 +95,10 @@ fn check_region(action: &Action, region: &str) -> Result<(), Invalid> {
     let stays = action.kind.category == "Source" || action.kind.owner != "AWS";
     match elsewhere {
         Some(other) if stays => {
-            let text = format!("Action {} cannot run in region {other}: source, third-party and custom actions run in the pipeline's own region ({region})", action.name);
+            let text = format!(
+                "Action {} cannot run in region {other}: source, third-party and custom actions run in the pipeline's own region ({region})",
+                action.name
+            );
             Err(Invalid::action(text))
         }
         _ => Ok(()),
@@ -136,7 +143,10 @@ mod tests {
         action.configuration.insert("Brnch".into(), "main".into());
         assert_eq!(refusal(&action), "Action configuration for action 'S' contains unknown configuration 'Brnch'");
         action.configuration.remove("BranchName");
-        assert_eq!(refusal(&action), "Action configuration for action 'S' is missing required configuration 'BranchName'");
+        assert_eq!(
+            refusal(&action),
+            "Action configuration for action 'S' is missing required configuration 'BranchName'"
+        );
     }
 
     #[test]

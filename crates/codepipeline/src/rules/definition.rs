@@ -164,7 +164,10 @@ impl Definition {
 
     /// All actions with their stage's position and name.
     pub fn actions(&self) -> impl Iterator<Item = (usize, &Stage, &Action)> {
-        self.stages.iter().enumerate().flat_map(|(index, stage)| stage.actions.iter().map(move |action| (index, stage, action)))
+        self.stages
+            .iter()
+            .enumerate()
+            .flat_map(|(index, stage)| stage.actions.iter().map(move |action| (index, stage, action)))
     }
 
     /// Whether anything here needs a pipeline of type V2.

@@ -131,7 +131,11 @@ impl Run {
         self.actions = stage
             .actions
             .iter()
-            .map(|action| ActionRun { name: action.name.clone(), run_order: action.run_order, progress: Progress::Pending })
+            .map(|action| ActionRun {
+                name: action.name.clone(),
+                run_order: action.run_order,
+                progress: Progress::Pending,
+            })
             .collect();
     }
 
@@ -150,6 +154,8 @@ impl Run {
 
     /// Whether an action of the stage has ended otherwise than well.
     pub(super) fn has_failed_action(&self) -> bool {
-        self.actions.iter().any(|action| matches!(action.progress, Progress::Ended(_, status) if status != ActionStatus::Succeeded))
+        self.actions
+            .iter()
+            .any(|action| matches!(action.progress, Progress::Ended(_, status) if status != ActionStatus::Succeeded))
     }
 }

@@ -5,7 +5,12 @@ use super::definition::{Action, ActionKind, Definition, Stage};
 fn action(name: &str, category: &str, provider: &str, settings: &[(&str, &str)]) -> Action {
     Action {
         name: name.into(),
-        kind: ActionKind { category: category.into(), owner: "AWS".into(), provider: provider.into(), version: "1".into() },
+        kind: ActionKind {
+            category: category.into(),
+            owner: "AWS".into(),
+            provider: provider.into(),
+            version: "1".into(),
+        },
         run_order: 1,
         configuration: settings.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
         ..Action::default()

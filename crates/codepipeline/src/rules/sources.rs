@@ -72,7 +72,12 @@ mod tests {
 
     fn source(provider: &str, settings: &[(&str, &str)]) -> Action {
         Action {
-            kind: ActionKind { category: "Source".into(), owner: "AWS".into(), provider: provider.into(), version: "1".into() },
+            kind: ActionKind {
+                category: "Source".into(),
+                owner: "AWS".into(),
+                provider: provider.into(),
+                version: "1".into(),
+            },
             configuration: settings.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
             ..Action::default()
         }
@@ -104,7 +109,8 @@ mod tests {
     #[test]
     fn pushes_to_branches_are_changes_and_deletions_are_not() {
         let push = |event: &str, kind: &str| {
-            let detail = json!({"event": event, "referenceType": kind, "referenceName": "main", "repositoryName": "app"});
+            let detail =
+                json!({"event": event, "referenceType": kind, "referenceName": "main", "repositoryName": "app"});
             changed_source("aws.codecommit", "CodeCommit Repository State Change", &detail).map(|source| source.0)
         };
         assert_eq!(push("referenceUpdated", "branch").as_deref(), Some("codecommit:app:main"));

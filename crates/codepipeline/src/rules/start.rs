@@ -19,7 +19,10 @@ pub struct RevisionOverride {
 ///
 /// # Errors
 /// The text of a `ValidationException`: a variable that the pipeline does not declare, or one without any value.
-pub fn pipeline_variables(definition: &Definition, given: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, String> {
+pub fn pipeline_variables(
+    definition: &Definition,
+    given: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, String> {
     let declared = |name: &String| definition.variables.iter().any(|variable| variable.name == *name);
     if let Some(unknown) = given.keys().find(|name| !declared(name)) {
         return Err(format!("Variable '{unknown}' is not declared in pipeline '{}'", definition.name));
@@ -27,7 +30,10 @@ pub fn pipeline_variables(definition: &Definition, given: &BTreeMap<String, Stri
     let value = |variable: &super::definition::Variable| {
         let value = given.get(&variable.name).or(variable.default.as_ref()).cloned();
         value.map(|value| (variable.name.clone(), value)).ok_or_else(|| {
-            format!("Variable '{}' has no default value: a value must be given when the execution is started", variable.name)
+            format!(
+                "Variable '{}' has no default value: a value must be given when the execution is started",
+                variable.name
+            )
         })
     };
     definition.variables.iter().map(value).collect()
@@ -52,13 +58,18 @@ pub fn check_overrides(definition: &Definition, overrides: &[RevisionOverride]) 
         let fits = match wanted.kind.as_str() {
             "COMMIT_ID" => source.kind.provider != "S3" && source.kind.provider != "ECR",
             "S3_OBJECT_VERSION_ID" => source.kind.provider == "S3",
-            "S3_OBJECT_KEY" => source.kind.provider == "S3" && source.setting("AllowOverrideForS3ObjectKey") == Some("true"),
+            "S3_OBJECT_KEY" => {
+                source.kind.provider == "S3" && source.setting("AllowOverrideForS3ObjectKey") == Some("true")
+            }
             "IMAGE_DIGEST" => source.kind.provider == "ECR",
             _ => false,
         };
         if !fits {
             let (kind, provider) = (&wanted.kind, &source.kind.provider);
-            return Err(format!("Revision type {kind} cannot be used with source action '{}' of provider {provider}", source.name));
+            return Err(format!(
+                "Revision type {kind} cannot be used with source action '{}' of provider {provider}",
+                source.name
+            ));
         }
     }
     Ok(())
@@ -72,7 +83,12 @@ mod tests {
     fn definition() -> Definition {
         let action = |name: &str, provider: &str| Action {
             name: name.into(),
-            kind: ActionKind { category: "Source".into(), owner: "AWS".into(), provider: provider.into(), version: "1".into() },
+            kind: ActionKind {
+                category: "Source".into(),
+                owner: "AWS".into(),
+                provider: provider.into(),
+                version: "1".into(),
+            },
             ..Action::default()
         };
         Definition {
@@ -112,7 +128,8 @@ mod tests {
 
     #[test]
     fn overrides_must_fit_their_source() {
-        let wanted = |action: &str, kind: &str| RevisionOverride { action: action.into(), kind: kind.into(), value: "x".into() };
+        let wanted =
+            |action: &str, kind: &str| RevisionOverride { action: action.into(), kind: kind.into(), value: "x".into() };
         for (overrides, refused) in [
             (vec![], None),
             (vec![wanted("Git", "COMMIT_ID"), wanted("Bucket", "S3_OBJECT_VERSION_ID")], None),

@@ -101,7 +101,9 @@ impl Step<'_> {
 
     fn action_ended(&mut self, ordinal: Ordinal, number: u32, status: ActionStatus) {
         let Some(run) = self.active(ordinal) else { return };
-        let Some(action) = run.actions.iter_mut().find(|action| action.progress == Progress::Running(number)) else { return };
+        let Some(action) = run.actions.iter_mut().find(|action| action.progress == Progress::Running(number)) else {
+            return;
+        };
         action.progress = Progress::Ended(number, status);
         self.settle(ordinal);
     }
@@ -215,7 +217,12 @@ impl Step<'_> {
             run.actions_started += 1;
             let number = run.actions_started;
             action.progress = Progress::Running(number);
-            self.commands.push(Command::StartAction { execution: ordinal, number, stage: stage.to_owned(), action: action.name.clone() });
+            self.commands.push(Command::StartAction {
+                execution: ordinal,
+                number,
+                stage: stage.to_owned(),
+                action: action.name.clone(),
+            });
         }
     }
 

@@ -41,7 +41,10 @@ fn check_stages(definition: &Definition) -> Result<(), Invalid> {
     let mut names = BTreeSet::new();
     for stage in &definition.stages {
         if !names.insert(&stage.name) {
-            return Err(Invalid::stage(format!("Stage names must be unique within a pipeline. {} has been used more than once", stage.name)));
+            return Err(Invalid::stage(format!(
+                "Stage names must be unique within a pipeline. {} has been used more than once",
+                stage.name
+            )));
         }
         check_stage(stage)?;
     }
@@ -51,16 +54,24 @@ fn check_stages(definition: &Definition) -> Result<(), Invalid> {
 fn check_stage(stage: &Stage) -> Result<(), Invalid> {
     let Stage { name, actions, .. } = stage;
     if actions.is_empty() || actions.len() > ACTIONS {
-        let text = format!("Stage {name} has {} actions. A stage must have at least 1 and at most {ACTIONS} actions", actions.len());
+        let text = format!(
+            "Stage {name} has {} actions. A stage must have at least 1 and at most {ACTIONS} actions",
+            actions.len()
+        );
         return Err(Invalid::stage(text));
     }
     let mut names = BTreeSet::new();
     if let Some(twice) = actions.iter().find(|action| !names.insert(&action.name)) {
-        let text = format!("Action names must be unique within a stage. {} has been used more than once in stage {name}", twice.name);
+        let text = format!(
+            "Action names must be unique within a stage. {} has been used more than once in stage {name}",
+            twice.name
+        );
         return Err(Invalid::action(text));
     }
     if stage.has_blockers {
-        return Err(Invalid::blocker(format!("Stage {name} declares blockers, which are reserved for future use. Leave them out")));
+        return Err(Invalid::blocker(format!(
+            "Stage {name} declares blockers, which are reserved for future use. Leave them out"
+        )));
     }
     // AWS evaluates these. Accepting them without would let an execution pass a gate that its author relies upon.
     if let Some(condition) = stage.conditions.first() {
@@ -78,7 +89,10 @@ fn check_sources(definition: &Definition) -> Result<(), Invalid> {
     }
     for stage in rest {
         if let Some(action) = stage.actions.iter().find(|action| is_source(action)) {
-            let text = format!("Source action {} in stage {} is not allowed: only the first stage may contain source actions", action.name, stage.name);
+            let text = format!(
+                "Source action {} in stage {} is not allowed: only the first stage may contain source actions",
+                action.name, stage.name
+            );
             return Err(Invalid::structure(text));
         }
     }
@@ -99,19 +113,30 @@ fn check_type(definition: &Definition) -> Result<(), Invalid> {
 
 fn check_stores(definition: &Definition, region: &str) -> Result<(), Invalid> {
     match (&definition.store, definition.stores.is_empty()) {
-        (Some(_), false) => Err(Invalid::structure("Pipeline must have either artifactStore or artifactStores, not both")),
-        (None, true) => Err(Invalid::structure("Pipeline must have an artifactStore, or artifactStores with one for each region that has an action")),
+        (Some(_), false) => {
+            Err(Invalid::structure("Pipeline must have either artifactStore or artifactStores, not both"))
+        }
+        (None, true) => Err(Invalid::structure(
+            "Pipeline must have an artifactStore, or artifactStores with one for each region that has an action",
+        )),
         (Some(_), true) => {
-            let elsewhere = definition.actions().find(|(_, _, action)| action.region.as_deref().is_some_and(|other| other != region));
+            let elsewhere = definition
+                .actions()
+                .find(|(_, _, action)| action.region.as_deref().is_some_and(|other| other != region));
             elsewhere.map_or(Ok(()), |(_, _, action)| {
                 let other = action.region.as_deref().unwrap_or_default();
-                Err(Invalid::structure(format!("Action {} is in region {other}: artifactStores must be used and contain {other}", action.name)))
+                Err(Invalid::structure(format!(
+                    "Action {} is in region {other}: artifactStores must be used and contain {other}",
+                    action.name
+                )))
             })
         }
         (None, false) => {
             let used = definition.actions().map(|(_, _, action)| action.region.as_deref().unwrap_or(region));
             let missing = std::iter::once(region).chain(used).find(|region| !definition.stores.contains_key(*region));
-            missing.map_or(Ok(()), |region| Err(Invalid::structure(format!("artifactStores must contain a store for region {region}"))))
+            missing.map_or(Ok(()), |region| {
+                Err(Invalid::structure(format!("artifactStores must contain a store for region {region}")))
+            })
         }
     }
 }
@@ -199,7 +224,8 @@ mod tests {
         definition.stages[2].actions[0].region = Some("eu-west-1".into());
         assert!(refused(&definition).1.contains("artifactStores must be used and contain eu-west-1"));
         definition.store = None;
-        definition.stores = [("us-east-1", "a"), ("eu-west-1", "b")].map(|(region, bucket)| (region.into(), bucket.into())).into();
+        definition.stores =
+            [("us-east-1", "a"), ("eu-west-1", "b")].map(|(region, bucket)| (region.into(), bucket.into())).into();
         assert_eq!(check_definition(&definition, "us-east-1"), Ok(()));
     }
 }

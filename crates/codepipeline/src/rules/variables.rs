@@ -59,7 +59,11 @@ pub fn references(text: &str) -> Vec<Reference> {
 ///
 /// # Errors
 /// The first reference that `value` does not know.
-pub fn resolve(text: &str, escaping: Escaping, value: impl Fn(&Reference) -> Option<String>) -> Result<String, Reference> {
+pub fn resolve(
+    text: &str,
+    escaping: Escaping,
+    value: impl Fn(&Reference) -> Option<String>,
+) -> Result<String, Reference> {
     split(text)
         .into_iter()
         .map(|part| match part {
@@ -91,7 +95,8 @@ fn split(text: &str) -> Vec<Result<&str, Reference>> {
 
 fn parse(inside: &str) -> Option<Reference> {
     let (namespace, key) = inside.split_once('.')?;
-    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "@-_.".contains(c));
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "@-_.".contains(c));
     (is_name(namespace) && is_name(key)).then(|| Reference { namespace: namespace.to_owned(), key: key.to_owned() })
 }
 

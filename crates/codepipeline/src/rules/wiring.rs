@@ -29,7 +29,9 @@ fn outputs(definition: &Definition) -> Result<BTreeMap<&str, Moment>, Invalid> {
     for (index, _, action) in definition.actions() {
         for output in &action.outputs {
             if made.insert(output.as_str(), (index, action.run_order)).is_some() {
-                let text = format!("Output Artifact Bundle name must be unique within the pipeline. {output} has been used more than once.");
+                let text = format!(
+                    "Output Artifact Bundle name must be unique within the pipeline. {output} has been used more than once."
+                );
                 return Err(Invalid::structure(text));
             }
         }
@@ -41,7 +43,10 @@ fn check_inputs(action: &Action, now: Moment, made: &BTreeMap<&str, Moment>) -> 
     let mut seen = BTreeSet::new();
     for input in &action.inputs {
         if !seen.insert(input) {
-            return Err(Invalid::action(format!("Input Artifact Bundle {input} is declared more than once in action {}", action.name)));
+            return Err(Invalid::action(format!(
+                "Input Artifact Bundle {input} is declared more than once in action {}",
+                action.name
+            )));
         }
         if made.get(input.as_str()).is_none_or(|moment| *moment >= now) {
             let text = format!(
@@ -54,7 +59,10 @@ fn check_inputs(action: &Action, now: Moment, made: &BTreeMap<&str, Moment>) -> 
     Ok(())
 }
 
-fn namespaces<'a>(definition: &'a Definition, made: &BTreeMap<&str, Moment>) -> Result<BTreeMap<&'a str, Moment>, Invalid> {
+fn namespaces<'a>(
+    definition: &'a Definition,
+    made: &BTreeMap<&str, Moment>,
+) -> Result<BTreeMap<&'a str, Moment>, Invalid> {
     let mut named: BTreeMap<&str, (Moment, &Stage, &Action)> = BTreeMap::new();
     for (index, stage, action) in definition.actions() {
         let Some(namespace) = action.namespace.as_deref() else { continue };
@@ -77,10 +85,17 @@ fn repeated(namespace: &str, places: &[(&Stage, &Action)]) -> String {
         format!(" StageName=[{}], ActionName=[{}], Namespace=[{namespace}]", stage.name, action.name)
     };
     let places: String = places.iter().map(place).collect::<Vec<_>>().join(",");
-    format!("Namespaces must be unique across the pipeline definition. The following occur more than once in the pipeline.{places}")
+    format!(
+        "Namespaces must be unique across the pipeline definition. The following occur more than once in the pipeline.{places}"
+    )
 }
 
-fn check_references(definition: &Definition, action: &Action, now: Moment, named: &BTreeMap<&str, Moment>) -> Result<(), Invalid> {
+fn check_references(
+    definition: &Definition,
+    action: &Action,
+    now: Moment,
+    named: &BTreeMap<&str, Moment>,
+) -> Result<(), Invalid> {
     let texts = action.configuration.values().chain(&action.commands);
     for reference in texts.flat_map(|text| references(text)) {
         if !is_known(definition, action, &reference, now, named) {
@@ -94,11 +109,18 @@ fn check_references(definition: &Definition, action: &Action, now: Moment, named
     Ok(())
 }
 
-fn is_known(definition: &Definition, action: &Action, reference: &Reference, now: Moment, named: &BTreeMap<&str, Moment>) -> bool {
+fn is_known(
+    definition: &Definition,
+    action: &Action,
+    reference: &Reference,
+    now: Moment,
+    named: &BTreeMap<&str, Moment>,
+) -> bool {
     match reference.namespace.as_str() {
         "codepipeline" => reference.key == "PipelineExecutionId",
         "variables" => {
-            action.kind.category != "Source" && definition.variables.iter().any(|variable| variable.name == reference.key)
+            action.kind.category != "Source"
+                && definition.variables.iter().any(|variable| variable.name == reference.key)
         }
         namespace => named.get(namespace).is_some_and(|moment| *moment < now),
     }

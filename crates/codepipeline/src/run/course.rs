@@ -125,7 +125,9 @@ impl Service {
 
     async fn job(&self, scope: &Scope, action: &ActionExecution, again: bool) -> Result<Job, Trouble> {
         let configuration = match &action.resolved_configuration {
-            Some(text) => serde_json::from_str(&text.read(&self.blobs).await.map_err(Failed::from)?).map_err(Failed::from)?,
+            Some(text) => {
+                serde_json::from_str(&text.read(&self.blobs).await.map_err(Failed::from)?).map_err(Failed::from)?
+            }
             None => return Err(Failed::missing("an action's resolved configuration").into()),
         };
         Ok(Job {
@@ -144,7 +146,11 @@ impl Service {
         })
     }
 
-    async fn wanted_revision(&self, scope: &Scope, action: &ActionExecution) -> Result<Option<RevisionOverride>, Failed> {
+    async fn wanted_revision(
+        &self,
+        scope: &Scope,
+        action: &ActionExecution,
+    ) -> Result<Option<RevisionOverride>, Failed> {
         if action.kind.category != "Source" {
             return Ok(None);
         }

@@ -59,7 +59,8 @@ impl Service {
             Ending::Success(completion) => {
                 let text = serde_json::to_string(&completion.variables)?;
                 if text.len() > LARGEST_VARIABLES {
-                    let message = format!("The output variables hold {} bytes, more than {LARGEST_VARIABLES}", text.len());
+                    let message =
+                        format!("The output variables hold {} bytes, more than {LARGEST_VARIABLES}", text.len());
                     action.failure = Some(ActionFailure { code: "JobFailed".to_owned(), message });
                     action.end(ActionStatus::Failed, now);
                     return Ok(());
@@ -81,7 +82,11 @@ impl Service {
         Ok(())
     }
 
-    async fn commit_end(&self, scope: &Scope, action: &Stored<ActionExecution>) -> Result<Result<(), CommitError>, Failed> {
+    async fn commit_end(
+        &self,
+        scope: &Scope,
+        action: &Stored<ActionExecution>,
+    ) -> Result<Result<(), CommitError>, Failed> {
         let pipeline = self.documents.get::<Pipeline>(scope, &action.pipeline).await?;
         let Some(pipeline) = pipeline.filter(|pipeline| pipeline.id == action.pipeline_id) else {
             // The pipeline was deleted; whoever did it abandoned this action.
@@ -89,7 +94,11 @@ impl Service {
         };
         let mut transition = self.transition(scope, pipeline).await?;
         transition.announce_action(action);
-        transition.apply(Event::ActionEnded { execution: action.ordinal, number: action.number, status: action.status });
+        transition.apply(Event::ActionEnded {
+            execution: action.ordinal,
+            number: action.number,
+            status: action.status,
+        });
         crash_point!("codepipeline_before_action_end");
         Ok(self.commit(scope, transition, |batch| batch.replace(action)).await)
     }

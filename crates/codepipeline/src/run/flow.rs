@@ -36,9 +36,15 @@ impl Service {
     }
 
     /// A version's structure.
-    pub(crate) async fn definition(&self, scope: &Scope, pipeline_id: &str, version: i32) -> Result<Arc<Definition>, Failed> {
+    pub(crate) async fn definition(
+        &self,
+        scope: &Scope,
+        pipeline_id: &str,
+        version: i32,
+    ) -> Result<Arc<Definition>, Failed> {
         let declaration = self.declaration(scope, pipeline_id, version).await?;
-        let declaration = declaration.ok_or_else(|| Failed::missing(format!("version {version} of pipeline {pipeline_id}")))?;
+        let declaration =
+            declaration.ok_or_else(|| Failed::missing(format!("version {version} of pipeline {pipeline_id}")))?;
         Ok(Arc::new(Definition::read(&declaration)))
     }
 
@@ -51,7 +57,7 @@ impl Service {
         let active: Vec<Stored<Execution>> = active.into_iter().flatten().collect();
         let parallel = active.iter().filter(|execution| execution.run.mode == ExecutionMode::Parallel);
         let mut versions: BTreeSet<i32> = parallel.map(|execution| execution.run.version).collect();
-        versions.insert(pipeline.version);
+        versions.insert(pipeline.current_version);
         let mut definitions = BTreeMap::new();
         for version in versions {
             definitions.insert(version, self.definition(scope, &pipeline.id, version).await?);
@@ -83,7 +89,11 @@ impl Service {
         self.documents.commit(transition.add_removal_to(Batch::new(scope), abandoned)).await
     }
 
-    async fn abandoned(&self, scope: &Scope, transition: &Transition) -> Result<Vec<Stored<ActionExecution>>, StoreError> {
+    async fn abandoned(
+        &self,
+        scope: &Scope,
+        transition: &Transition,
+    ) -> Result<Vec<Stored<ActionExecution>>, StoreError> {
         let found = self.documents.get_many(scope, &transition.abandoned_keys()).await?;
         Ok(found.into_iter().flatten().collect())
     }

@@ -83,9 +83,7 @@ fn common(execution: &Execution) -> Map<String, Value> {
 }
 
 fn artifacts(artifacts: &[Artifact]) -> Value {
-    let one = |artifact: &Artifact| {
-        json!({"name": artifact.name, "s3location": {"bucket": artifact.bucket, "key": artifact.key}})
-    };
+    let one = |artifact: &Artifact| json!({"name": artifact.name, "s3location": {"bucket": artifact.bucket, "key": artifact.key}});
     artifacts.iter().map(one).collect()
 }
 

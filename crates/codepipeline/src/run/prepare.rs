@@ -27,9 +27,10 @@ struct Ground {
 impl Service {
     /// Brings a declared action execution to [`Phase::Prepared`]. Nothing is done outside yet.
     pub(super) async fn prepare(&self, scope: &Scope, action: &mut ActionExecution) -> Result<(), Trouble> {
-        let definition = self.definition(scope, &action.pipeline_id, action.version).await?;
+        let definition = self.definition(scope, &action.pipeline_id, action.pipeline_version).await?;
         let declared = definition.action(&action.stage, &action.action);
-        let declared = declared.ok_or_else(|| Failed::missing(format!("action {} of {}", action.action, action.pipeline)))?;
+        let declared =
+            declared.ok_or_else(|| Failed::missing(format!("action {} of {}", action.action, action.pipeline)))?;
         let ground = self.ground(scope, action).await?;
         let configuration = self.resolve_settings(action, declared, &ground).await?;
         let text = serde_json::to_string(&configuration).map_err(Failed::from)?;
@@ -122,10 +123,15 @@ impl Service {
     fn outputs(&self, scope: &Scope, definition: &Definition, declared: &Action) -> Result<Vec<Artifact>, Trouble> {
         let region = declared.region.as_deref().unwrap_or(&scope.region);
         let bucket = definition.bucket(region);
-        let bucket = bucket.ok_or_else(|| Trouble::configuration(format!("There is no artifact store for region {region}")))?;
+        let bucket =
+            bucket.ok_or_else(|| Trouble::configuration(format!("There is no artifact store for region {region}")))?;
         let one = |name: &String| {
             let random = self.ids.token(ALPHABET, RANDOM_LENGTH);
-            Artifact { name: name.clone(), bucket: bucket.to_owned(), key: artifact_key(&definition.name, name, &random) }
+            Artifact {
+                name: name.clone(),
+                bucket: bucket.to_owned(),
+                key: artifact_key(&definition.name, name, &random),
+            }
         };
         Ok(declared.outputs.iter().map(one).collect())
     }
@@ -135,7 +141,10 @@ fn inputs(definition: &Definition, declared: &Action, ground: &Ground) -> Result
     let find = |name: &String| {
         let made = ground.earlier.iter().rev().flat_map(|action| &action.outputs);
         made.into_iter().find(|artifact| artifact.name == *name).cloned().ok_or_else(|| {
-            Trouble::configuration(format!("The input artifact {name} was not made by any action of pipeline {}", definition.name))
+            Trouble::configuration(format!(
+                "The input artifact {name} was not made by any action of pipeline {}",
+                definition.name
+            ))
         })
     };
     declared.inputs.iter().map(find).collect()

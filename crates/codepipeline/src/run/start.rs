@@ -37,7 +37,8 @@ impl Service {
         check_overrides(&definition, &start.overrides).map_err(validation_exception)?;
         let pipeline = &transition.pipeline;
         if pipeline.mode != ExecutionMode::Superseded && pipeline.board.active.len() >= CONCURRENT_EXECUTIONS {
-            let text = format!("Pipeline '{}' already has {CONCURRENT_EXECUTIONS} executions in progress", pipeline.name);
+            let text =
+                format!("Pipeline '{}' already has {CONCURRENT_EXECUTIONS} executions in progress", pipeline.name);
             return Err(concurrent_pipeline_executions_limit_exceeded_exception(text).into());
         }
         let input = serde_json::to_string(&ExecutionInput { variables, overrides: start.overrides })?;
@@ -45,7 +46,7 @@ impl Service {
             pipeline_id: pipeline.id.clone(),
             pipeline: pipeline.name.clone(),
             id: self.ids.uuid(),
-            run: Run::new(pipeline.newest + 1, pipeline.version, pipeline.mode, transition.now()),
+            run: Run::new(pipeline.newest + 1, pipeline.current_version, pipeline.mode, transition.now()),
             trigger: cut(start.trigger),
             client_token: start.token,
             input: Large::write(&self.blobs, input).await?,

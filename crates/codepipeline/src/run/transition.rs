@@ -85,7 +85,7 @@ impl Transition {
 
     /// The pipeline's current structure.
     pub(crate) fn definition(&self) -> Option<&Arc<Definition>> {
-        self.definitions.get(&self.pipeline.version)
+        self.definitions.get(&self.pipeline.current_version)
     }
 
     /// Makes `definition` the pipeline's current structure, without telling the executions yet.
@@ -138,7 +138,9 @@ impl Transition {
             _ => None,
         };
         let run = ordinal.and_then(|ordinal| self.execution(*ordinal)).map(|execution| &execution.run);
-        let version = run.filter(|run| run.mode == ExecutionMode::Parallel).map_or(self.pipeline.version, |run| run.version);
+        let version = run
+            .filter(|run| run.mode == ExecutionMode::Parallel)
+            .map_or(self.pipeline.current_version, |run| run.version);
         self.definitions.get(&version).cloned()
     }
 
@@ -161,7 +163,13 @@ impl Transition {
         }
     }
 
-    fn start_action(&mut self, definition: &Definition, (ordinal, number): (Ordinal, u32), stage: &str, action: &Action) {
+    fn start_action(
+        &mut self,
+        definition: &Definition,
+        (ordinal, number): (Ordinal, u32),
+        stage: &str,
+        action: &Action,
+    ) {
         let Some(execution) = self.execution(ordinal) else { return };
         let started = ActionExecution {
             pipeline_id: execution.pipeline_id.clone(),
@@ -170,7 +178,7 @@ impl Transition {
             execution_id: execution.id.clone(),
             number,
             id: self.ids.uuid(),
-            version: execution.run.version,
+            pipeline_version: execution.run.version,
             stage: stage.to_owned(),
             action: action.name.clone(),
             kind: action.kind.clone(),

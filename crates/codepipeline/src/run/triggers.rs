@@ -88,7 +88,9 @@ impl Service {
                     batch = transition.add_to(batch, Vec::new());
                     any = true;
                 }
-                Err(Failed::Aws(refusal)) => tracing::warn!(pipeline = name, %refusal, "a change of its source started nothing"),
+                Err(Failed::Aws(refusal)) => {
+                    tracing::warn!(pipeline = name, %refusal, "a change of its source started nothing")
+                }
                 Err(ours) => return Err(ours),
             }
         }

@@ -57,7 +57,10 @@ impl Service {
 
     async fn wake(&self, event: &Event, external: &str) -> Result<(), Failed> {
         let scope = event.scope();
-        let waiting = self.documents.find::<ActionExecution>(&scope, ActionExecution::EXTERNAL, external, Page::default()).await?;
+        let waiting = self
+            .documents
+            .find::<ActionExecution>(&scope, ActionExecution::EXTERNAL, external, Page::default())
+            .await?;
         let now = self.clock.now();
         for action in waiting {
             let key = kernel::Document::key(&action.value);
@@ -109,7 +112,10 @@ mod tests {
         let build = json!({"build-id": "arn:aws:codebuild:us-east-1:000000000000:build/app:1-2"});
         assert_eq!(ended(&event("CodeBuild Build State Change", build)).as_deref(), Some("app:1-2"));
         let deployment = json!({"deploymentId": "d-1"});
-        assert_eq!(ended(&event("CodeDeploy Deployment State-change Notification", deployment)).as_deref(), Some("d-1"));
+        assert_eq!(
+            ended(&event("CodeDeploy Deployment State-change Notification", deployment)).as_deref(),
+            Some("d-1")
+        );
         assert_eq!(ended(&event("CodeBuild Build Phase Change", json!({}))), None);
     }
 }

@@ -35,7 +35,8 @@ fn mode() -> impl Strategy<Value = ExecutionMode> {
 
 fn pipeline(mode: ExecutionMode, orders: &[Vec<i32>]) -> Pipeline {
     let stage = |(index, orders): (usize, &Vec<i32>)| {
-        let actions: Vec<String> = orders.iter().enumerate().map(|(action, order)| format!("a{action}@{order}")).collect();
+        let actions: Vec<String> =
+            orders.iter().enumerate().map(|(action, order)| format!("a{action}@{order}")).collect();
         format!("s{index}: {}", actions.join(" "))
     };
     let stages: Vec<String> = orders.iter().enumerate().map(stage).collect();
@@ -80,7 +81,9 @@ impl World {
     }
 
     fn end_action(&mut self, which: usize, well: bool) -> Vec<Command> {
-        let Some((execution, number)) = self.running.iter().nth(which % self.running.len().max(1)).copied() else { return vec![] };
+        let Some((execution, number)) = self.running.iter().nth(which % self.running.len().max(1)).copied() else {
+            return vec![];
+        };
         self.running.remove(&(execution, number));
         let status = if well { ActionStatus::Succeeded } else { ActionStatus::Failed };
         self.pipeline.event(Event::ActionEnded { execution, number, status })
@@ -105,18 +108,27 @@ impl World {
     fn check(&self) {
         let flow = &self.pipeline.flow;
         for (name, lane) in &flow.board.lanes {
-            let inside: Vec<Ordinal> =
-                flow.runs.values().filter(|run| run.place == Place::Inside(name.clone())).map(|run| run.ordinal).collect();
+            let inside: Vec<Ordinal> = flow
+                .runs
+                .values()
+                .filter(|run| run.place == Place::Inside(name.clone()))
+                .map(|run| run.ordinal)
+                .collect();
             assert_eq!(inside, Vec::from_iter(lane.holder), "the lock of {name} is exclusive");
-            let waiting: Vec<Ordinal> =
-                flow.runs.values().filter(|run| run.place == Place::Before(name.clone())).map(|run| run.ordinal).collect();
+            let waiting: Vec<Ordinal> = flow
+                .runs
+                .values()
+                .filter(|run| run.place == Place::Before(name.clone()))
+                .map(|run| run.ordinal)
+                .collect();
             assert_eq!(waiting, lane.inbound, "who waits before {name}");
             assert!(lane.holder.is_some() || lane.inbound.is_empty(), "{name} is free, yet {waiting:?} wait");
             if self.pipeline.definition.mode == ExecutionMode::Superseded {
                 assert!(lane.inbound.len() <= 1, "one place before {name}");
             }
         }
-        let active: BTreeSet<Ordinal> = flow.runs.values().filter(|run| run.status.is_active()).map(|run| run.ordinal).collect();
+        let active: BTreeSet<Ordinal> =
+            flow.runs.values().filter(|run| run.status.is_active()).map(|run| run.ordinal).collect();
         assert_eq!(active, flow.board.active);
         let running: BTreeSet<(Ordinal, u32)> =
             flow.runs.values().flat_map(|run| run.running().map(|number| (run.ordinal, number))).collect();

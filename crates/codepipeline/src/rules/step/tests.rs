@@ -18,7 +18,13 @@ pub(super) fn definition(mode: ExecutionMode, stages: &[&str]) -> Definition {
         let (name, actions) = text.split_once(": ").unwrap();
         Stage { name: name.into(), actions: actions.split(' ').map(action).collect(), ..Stage::default() }
     };
-    Definition { name: "p".into(), version: 1, mode, stages: stages.iter().map(stage).collect(), ..Definition::default() }
+    Definition {
+        name: "p".into(),
+        version: 1,
+        mode,
+        stages: stages.iter().map(stage).collect(),
+        ..Definition::default()
+    }
 }
 
 const THREE: [&str; 3] = ["Source: git", "Build: compile lint", "Deploy: beta@1 prod@5"];
@@ -49,7 +55,8 @@ impl Pipeline {
 
     fn finish(&mut self, execution: Ordinal, action: &str, status: ActionStatus) -> Vec<Command> {
         let run = &self.flow.runs[&execution];
-        let action = run.actions.iter().find(|candidate| candidate.name == action).expect("no such action in its stage");
+        let action =
+            run.actions.iter().find(|candidate| candidate.name == action).expect("no such action in its stage");
         let Progress::Running(number) = action.progress else { panic!("{action:?} does not run") };
         self.event(Event::ActionEnded { execution, number, status })
     }
@@ -272,7 +279,8 @@ fn executions_in_parallel_mode_outlive_a_new_version() {
     let mut pipeline = Pipeline::new(ExecutionMode::Parallel, &["Source: git", "Deploy: prod"]);
     pipeline.start(1);
     let old = pipeline.definition.clone();
-    pipeline.definition = Definition { version: 2, ..definition(ExecutionMode::Superseded, &["Source: git", "Ship: it"]) };
+    pipeline.definition =
+        Definition { version: 2, ..definition(ExecutionMode::Superseded, &["Source: git", "Ship: it"]) };
     pipeline.event(Event::DefinitionChanged);
     assert_eq!(pipeline.status(1), ExecutionStatus::InProgress);
     pipeline.definition = old;

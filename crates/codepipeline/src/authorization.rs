@@ -1,0 +1,72 @@
+//! What each built operation needs to be allowed. Source: IAM's service authorization reference, "AWS CodePipeline".
+
+use aws::Authorization;
+use aws::authorization::text;
+use kernel::Caller;
+use serde_json::Value;
+
+use crate::model::pipeline_arn;
+
+/// The rows, one for each built operation.
+pub static AUTHORIZATION: &[Authorization] = &[
+    row("CreatePipeline", "codepipeline:CreatePipeline", declared),
+    row("DeletePipeline", "codepipeline:DeletePipeline", named),
+    row("GetPipeline", "codepipeline:GetPipeline", named),
+    row("GetPipelineExecution", "codepipeline:GetPipelineExecution", of_pipeline),
+    row("GetPipelineState", "codepipeline:GetPipelineState", named),
+    row("ListActionExecutions", "codepipeline:ListActionExecutions", of_pipeline),
+    row("ListPipelineExecutions", "codepipeline:ListPipelineExecutions", of_pipeline),
+    row("ListPipelines", "codepipeline:ListPipelines", any),
+    row("StartPipelineExecution", "codepipeline:StartPipelineExecution", named),
+    row("StopPipelineExecution", "codepipeline:StopPipelineExecution", of_pipeline),
+    row("UpdatePipeline", "codepipeline:UpdatePipeline", declared),
+];
+
+type Resources = fn(&Caller, &Value) -> Vec<String>;
+
+const fn row(operation: &'static str, action: &'static str, resources: Resources) -> Authorization {
+    Authorization { operation, action, resources }
+}
+
+fn named(caller: &Caller, input: &Value) -> Vec<String> {
+    vec![pipeline_arn(&caller.scope(), text(input, "name"))]
+}
+
+fn of_pipeline(caller: &Caller, input: &Value) -> Vec<String> {
+    vec![pipeline_arn(&caller.scope(), text(input, "pipelineName"))]
+}
+
+fn declared(caller: &Caller, input: &Value) -> Vec<String> {
+    vec![pipeline_arn(&caller.scope(), text(&input["pipeline"], "name"))]
+}
+
+fn any(_: &Caller, _: &Value) -> Vec<String> {
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::Scope;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_operation_names_the_pipeline_that_it_touches() {
+        let caller = Caller::root(&Scope::new("111122223333", "eu-west-1"), "r");
+        let input = json!({"name": "a", "pipelineName": "b", "pipeline": {"name": "c"}});
+        for (operation, pipeline) in [
+            ("CreatePipeline", "c"),
+            ("UpdatePipeline", "c"),
+            ("GetPipeline", "a"),
+            ("StartPipelineExecution", "a"),
+            ("StopPipelineExecution", "b"),
+            ("ListActionExecutions", "b"),
+        ] {
+            let row = AUTHORIZATION.iter().find(|row| row.operation == operation).unwrap();
+            let expected = format!("arn:aws:codepipeline:eu-west-1:111122223333:{pipeline}");
+            assert_eq!((row.resources)(&caller, &input), [expected], "{operation}");
+            assert_eq!(row.action, format!("codepipeline:{operation}"));
+        }
+    }
+}
