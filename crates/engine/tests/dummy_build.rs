@@ -1,5 +1,5 @@
 //! The dummy plays the agent of a build: over the real protocol, once, also over a restart.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -2,6 +2,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use agent::shim::{Bundle, ShimConfig};
 
@@ -92,7 +93,10 @@ impl Containers {
     /// Deletes a container's files. It is gone at once, whatever interrupts the deletion.
     pub(super) async fn remove(&self, id: &str) -> Result<(), EngineError> {
         let folder = self.folder.join(id);
-        let removed = self.folder.join(format!("{REMOVED}{id}"));
+        // A name of its own, so that a removal that failed half-way is in no later one's way.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let removed = self.folder.join(format!("{REMOVED}{id}.{}.{number}", std::process::id()));
         blocking(move || {
             match fs::rename(&folder, &removed) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -126,7 +130,7 @@ impl Containers {
 
     fn descriptions(&self) -> Result<Vec<ContainerSpec>, EngineError> {
         let mut descriptions = Vec::new();
-        for name in self.names()? {
+        for name in self.names()?.iter().filter(|name| !name.starts_with(REMOVED)) {
             let path = self.folder.join(name).join(DESCRIPTION);
             match fs::read(&path) {
                 Ok(bytes) => descriptions.push(
@@ -243,6 +247,8 @@ mod tests {
         let ids = |found: Vec<ContainerSpec>| found.into_iter().map(|spec| spec.id).collect::<Vec<_>>();
         assert_eq!(ids(containers.labelled("build", "b").await.unwrap()), ["b"]);
         assert!(containers.labelled("other", "b").await.unwrap().is_empty());
+        fs::rename(containers.folder.join("b"), containers.folder.join(".removed-b.1.0")).unwrap();
+        assert!(containers.labelled("build", "b").await.unwrap().is_empty());
     }
 
     #[test]
