@@ -124,14 +124,12 @@ fn finish(bundle: &Bundle, pid: Pid) -> io::Result<()> {
     Ok(())
 }
 
-/// The exit code or the signal of `pid`; reaps whatever else was left to this process.
+/// The exit code or the signal of `pid`, a child of this process (runc's, that runc left behind).
 fn wait_for(pid: Pid) -> io::Result<(Option<i32>, Option<i32>)> {
     loop {
-        match waitpid(None, None) {
-            Ok(WaitStatus::Exited(ended, code)) if ended == pid => return Ok((Some(code), None)),
-            Ok(WaitStatus::Signaled(ended, signal, _)) if ended == pid => {
-                return Ok((None, Some(signal as i32)));
-            }
+        match waitpid(pid, None) {
+            Ok(WaitStatus::Exited(_, code)) => return Ok((Some(code), None)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok((None, Some(signal as i32))),
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -162,7 +160,6 @@ mod tests {
         for (script, expected) in
             [("exit 7", (Some(7), None)), ("kill -TERM $$", (None, Some(15))), ("true", (Some(0), None))]
         {
-            // Other tests of this process have no children, so waiting for any child is safe here.
             let child = Command::new("sh").args(["-c", script]).spawn().unwrap();
             let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
             assert_eq!(wait_for(pid).unwrap(), expected, "{script}");
