@@ -69,6 +69,8 @@ pub struct PutObject {
     pub checksums: Vec<Expected>,
     /// Content-MD5, in base64.
     pub content_md5: Option<String>,
+    /// The SHA-256, in hex, that the request's signature covers.
+    pub sha256: Option<String>,
     /// When to refuse.
     pub condition: WriteCondition,
 }

@@ -1,0 +1,108 @@
+//! CompleteMultipartUpload: by reference.
+
+use super::change::{Attempt, Change, Found};
+use super::put::output_of;
+use crate::Service;
+use crate::events::Happened;
+use crate::model::{UploadRecord, UploadedPart, Version, scope};
+use crate::rules::condition::check_write;
+use crate::rules::digest::{combine, composite, multipart_etag};
+use crate::rules::parts::select;
+use async_trait::async_trait;
+use aws::Error;
+use aws::s3::{Checksum, ChecksumKind, CompleteMultipartUpload, PutObjectOutput, error};
+use kernel::{Batch, Caller, Stored};
+use std::collections::BTreeMap;
+
+#[async_trait]
+impl Change for CompleteMultipartUpload {
+    type Output = Version;
+
+    async fn attempt(&self, service: &Service, found: Found<'_>) -> Result<Attempt<Version>, Error> {
+        let upload = service.upload((&self.bucket, &self.key), &self.upload_id).await?;
+        check_write(&self.condition, found.key, found.etag())?;
+        let stored = service.all_parts(&self.upload_id).await?;
+        let by_number: BTreeMap<u32, &UploadedPart> = stored.iter().map(|part| (part.number, &part.value)).collect();
+        let parts = select(&self.parts, |number| by_number.get(&number).copied())?;
+        let mut version = assemble(&upload, &parts);
+        let extents = parts.iter().flat_map(|part| part.content.extents.iter().cloned()).collect();
+        let (content, batch) = service.gather(extents, Batch::new(&scope()).remove(&upload));
+        version.content = content;
+        version.last_modified = service.clock.now();
+        verify(self, &version)?;
+        let batch = service.without_parts(&stored, &parts, batch).await?;
+        service.put_on_top(found, version, Happened::Created("CompleteMultipartUpload"), batch).await
+    }
+}
+
+impl Service {
+    pub(crate) async fn complete(
+        &self,
+        caller: &Caller,
+        input: CompleteMultipartUpload,
+    ) -> Result<PutObjectOutput, Error> {
+        self.bucket(caller, &input.bucket).await?;
+        let _alone = self.locks.lock(&input.upload_id).await;
+        let written = self.change(caller, (&input.bucket, &input.key), &input).await?;
+        Ok(output_of(&written))
+    }
+
+    /// Removes the parts' documents; the content of those that the client did not name goes too.
+    async fn without_parts(
+        &self,
+        stored: &[Stored<UploadedPart>],
+        used: &[&UploadedPart],
+        mut batch: Batch,
+    ) -> Result<Batch, Error> {
+        for part in stored {
+            batch = batch.remove(part);
+            if used.binary_search_by_key(&part.number, |used| used.number).is_err() {
+                batch = self.release(&part.content, batch).await?;
+            }
+        }
+        Ok(batch)
+    }
+}
+
+/// The object that the parts make, but for its content and time.
+fn assemble(upload: &UploadRecord, parts: &[&UploadedPart]) -> Version {
+    let algorithm = upload.algorithm();
+    let value = |part: &UploadedPart| part.checksum.as_ref().map(|checksum| checksum.value.clone());
+    let values: Option<Vec<String>> = parts.iter().map(|part| value(part)).collect();
+    let checksum: Option<Checksum> = values.and_then(|values| match upload.checksum_kind {
+        ChecksumKind::Composite => Some(composite(algorithm, values.iter().map(String::as_str))),
+        ChecksumKind::FullObject => {
+            let sizes = parts.iter().map(|part| part.content.size);
+            combine(algorithm, values.iter().map(String::as_str).zip(sizes))
+        }
+    });
+    Version {
+        etag: multipart_etag(parts.iter().map(|part| part.etag.as_str())),
+        headers: upload.headers.clone(),
+        metadata: upload.metadata.clone(),
+        checksum,
+        parts: u32::try_from(parts.len()).ok(),
+        ..Version::default()
+    }
+}
+
+/// Whether the object is what the client says.
+fn verify(input: &CompleteMultipartUpload, version: &Version) -> Result<(), Error> {
+    if input.size.is_some_and(|size| size != version.content.size) {
+        let size = version.content.size;
+        return Err(error::invalid_request(format!(
+            "The provided x-amz-mp-object-size does not match: the parts have {size} bytes."
+        )));
+    }
+    match (&input.checksum, &version.checksum) {
+        (Some((algorithm, given)), Some(computed)) if *algorithm == computed.algorithm => {
+            let bare = computed.value.split('-').next().unwrap_or_default();
+            if *given == computed.value || *given == bare {
+                return Ok(());
+            }
+            Err(error::bad_digest(algorithm.header(), given, &computed.value))
+        }
+        (Some((algorithm, _)), _) => Err(error::invalid_request(format!("This upload has no {algorithm} checksum."))),
+        (None, _) => Ok(()),
+    }
+}

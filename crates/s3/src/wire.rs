@@ -1,0 +1,156 @@
+//! The wire: Amazon S3's REST API, in path style, by the crate `s3s`.
+//!
+//! The listener has authenticated a request before it comes here and left the [`Caller`] in its extensions. The wire
+//! takes the signature off ([`request`]), decodes `aws-chunked` bodies ([`chunked`]), lets s3s read and write the
+//! protocol, and calls [`aws::s3::S3`] ([`operations`]). Policy lives behind that trait, in its gate.
+
+mod buckets;
+mod chunked;
+mod convert;
+mod listings;
+mod objects;
+mod operations;
+mod request;
+mod uploads;
+
+pub use chunked::ChunkSigning;
+pub use operations::BUILT_OPERATIONS;
+
+use aws::Error;
+use aws::s3::{S3, error};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use kernel::Caller;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{S3Error, S3ErrorCode};
+use std::io;
+use std::sync::Arc;
+
+/// How many operations AWS's model of S3 has (botocore 1.44.0).
+pub const MODELLED_OPERATIONS: usize = 116;
+
+/// The body of a reply.
+pub type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
+
+/// Speaks S3's REST API over a gated [`S3`]. Cheap to clone.
+#[derive(Clone)]
+pub struct Wire {
+    service: S3Service,
+    trusting: bool,
+}
+
+impl Wire {
+    /// The wire over `s3`, for callers whose signatures were verified.
+    pub fn new(s3: Arc<dyn S3>) -> Self {
+        Self { service: S3ServiceBuilder::new(operations::Adapter(s3)).build(), trusting: false }
+    }
+
+    /// As [`Wire::new`] for `--auth open`: the signatures of chunks are not verified where the listener could not
+    /// derive their key.
+    #[must_use]
+    pub fn trusting(mut self) -> Self {
+        self.trusting = true;
+        self
+    }
+
+    /// Answers one request. Its extensions hold the [`Caller`] (else the request is anonymous, which nothing allows) and,
+    /// for bodies with signed chunks, [`ChunkSigning`].
+    pub async fn serve<B>(&self, request: Request<B>) -> Response<ReplyBody>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Some(caller) = request.extensions().get::<Caller>().cloned() else {
+            return Self::error(&error::access_denied("Anonymous access is not allowed: sign the request."), "");
+        };
+        let prepared = match request::prepare(request, self.trusting).await {
+            Ok(prepared) => prepared,
+            Err(error) => return Self::error(&error, &caller.request_id),
+        };
+        match self.service.call(prepared).await {
+            Ok(reply) => reply.map(|body| body.map_err(io::Error::other).boxed_unsync()),
+            Err(failure) => Self::error(&Error::internal(format!("{failure:?}")), &caller.request_id),
+        }
+    }
+
+    /// An error in S3's XML.
+    pub fn error(error: &Error, request_id: &str) -> Response<ReplyBody> {
+        match to_s3s(error.clone(), request_id).to_http_response() {
+            Ok(reply) => reply.map(|body| body.map_err(io::Error::other).boxed_unsync()),
+            Err(failure) => {
+                tracing::error!(%failure, "an S3 error could not be written");
+                let mut reply = Response::new(Full::default().map_err(|never| match never {}).boxed_unsync());
+                *reply.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                reply
+            }
+        }
+    }
+}
+
+/// Our error as that of s3s, with S3's word for a failure of the server.
+fn to_s3s(error: Error, request_id: &str) -> S3Error {
+    let code = if error.is("InternalFailure") { "InternalError" } else { error.code.as_str() };
+    let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::InternalError);
+    let mut answer = S3Error::with_message(code, error.message.clone());
+    if let Ok(status) = StatusCode::from_u16(error.status) {
+        answer.set_status_code(status);
+    }
+    if !request_id.is_empty() {
+        answer.set_request_id(request_id);
+    }
+    answer.set_headers(headers_of(&error));
+    answer
+}
+
+/// What S3 says of delete markers in headers.
+fn headers_of(error: &Error) -> http::HeaderMap {
+    let mut headers = http::HeaderMap::new();
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    if error.members.contains_key("DeleteMarker") {
+        headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
+    }
+    let version_id = error.members.get("VersionId").and_then(|id| id.as_str());
+    if let Some(value) = version_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+        headers.insert("x-amz-version-id", value);
+    }
+    headers
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    async fn text(reply: Response<ReplyBody>) -> String {
+        String::from_utf8(reply.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn errors_have_the_shape_and_status_of_s3() {
+        let reply = Wire::error(&error::no_such_key("a<b"), "r-1");
+        assert_eq!(reply.status(), 404);
+        let xml = text(reply).await;
+        assert!(
+            xml.contains("<Code>NoSuchKey</Code>")
+                && xml.contains("a&lt;b")
+                && xml.contains("<RequestId>r-1</RequestId>"),
+            "{xml}"
+        );
+        let reply = Wire::error(&Error::modelled("Odd", 418, "m"), "r");
+        assert_eq!(reply.status(), 418);
+        assert!(text(reply).await.contains("<Code>Odd</Code>"));
+        let reply = Wire::error(&Error::internal("secret cause"), "r");
+        let xml = text(reply).await;
+        assert!(xml.contains("InternalError") && !xml.contains("secret"), "{xml}");
+    }
+
+    #[test]
+    fn delete_markers_are_told_in_headers() {
+        let error = error::no_such_key("k").with("DeleteMarker", true).with("VersionId", "v1");
+        let reply = Wire::error(&error, "r");
+        assert_eq!(reply.headers()["x-amz-delete-marker"], "true");
+        assert_eq!(reply.headers()["x-amz-version-id"], "v1");
+    }
+}

@@ -1,0 +1,130 @@
+//! Buckets on the wire.
+
+use super::convert::{caller, refused, time};
+use super::operations::Adapter;
+use super::request::unsigned;
+use aws::Error;
+use aws::s3::{self as ours, Versioning};
+use s3s::dto::*;
+use s3s::{S3Request, S3Result};
+
+/// The region whose buckets have no LocationConstraint.
+const FIRST_REGION: &str = "us-east-1";
+
+impl Adapter {
+    pub(super) async fn make_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<CreateBucketOutput> {
+        let caller = caller(&request)?;
+        let constraint = request.input.create_bucket_configuration.and_then(|given| given.location_constraint);
+        let region = region_of(constraint, &caller.region).map_err(refused(&caller))?;
+        let input = ours::CreateBucket { bucket: request.input.bucket, region: Some(region) };
+        let bucket = self.0.create_bucket(&caller, input).await.map_err(refused(&caller))?;
+        Ok(CreateBucketOutput { location: Some(format!("/{}", bucket.name)) })
+    }
+
+    pub(super) async fn look_at_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<HeadBucketOutput> {
+        let caller = caller(&request)?;
+        let bucket = self.0.head_bucket(&caller, &request.input.bucket).await.map_err(refused(&caller))?;
+        Ok(HeadBucketOutput { bucket_region: Some(bucket.region), ..HeadBucketOutput::default() })
+    }
+
+    pub(super) async fn bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<GetBucketLocationOutput> {
+        let caller = caller(&request)?;
+        let region = self.0.get_bucket_location(&caller, &request.input.bucket).await.map_err(refused(&caller))?;
+        let location_constraint = (region != FIRST_REGION).then(|| BucketLocationConstraint::from(region));
+        Ok(GetBucketLocationOutput { location_constraint })
+    }
+
+    pub(super) async fn remove_bucket(&self, request: S3Request<DeleteBucketInput>) -> S3Result<DeleteBucketOutput> {
+        let caller = caller(&request)?;
+        self.0.delete_bucket(&caller, &request.input.bucket).await.map_err(refused(&caller))?;
+        Ok(DeleteBucketOutput::default())
+    }
+
+    pub(super) async fn buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<ListBucketsOutput> {
+        let caller = caller(&request)?;
+        let input = request.input;
+        let asked = ours::ListBuckets {
+            prefix: input.prefix.clone(),
+            region: input.bucket_region,
+            after: input.continuation_token,
+            limit: unsigned("max-buckets", input.max_buckets).map_err(refused(&caller))?,
+        };
+        let page = self.0.list_buckets(&caller, asked).await.map_err(refused(&caller))?;
+        let buckets = page.buckets.into_iter().map(|bucket| Bucket {
+            name: Some(bucket.name),
+            bucket_region: Some(bucket.region),
+            creation_date: Some(time(bucket.created)),
+        });
+        Ok(ListBucketsOutput {
+            buckets: Some(buckets.collect()),
+            continuation_token: page.next,
+            owner: Some(Owner { id: Some(caller.account.clone()), display_name: None }),
+            prefix: input.prefix,
+        })
+    }
+
+    pub(super) async fn set_versioning(
+        &self,
+        request: S3Request<PutBucketVersioningInput>,
+    ) -> S3Result<PutBucketVersioningOutput> {
+        let caller = caller(&request)?;
+        let configuration = request.input.versioning_configuration;
+        let versioning = match configuration.status.as_ref().map(BucketVersioningStatus::as_str) {
+            Some("Enabled") => Versioning::Enabled,
+            Some("Suspended") => Versioning::Suspended,
+            _ => return Err(refused(&caller)(Error::new("IllegalVersioningConfigurationException", STATUS))),
+        };
+        let set = self.0.put_bucket_versioning(&caller, &request.input.bucket, versioning).await;
+        set.map_err(refused(&caller))?;
+        Ok(PutBucketVersioningOutput::default())
+    }
+
+    pub(super) async fn versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<GetBucketVersioningOutput> {
+        let caller = caller(&request)?;
+        let versioning =
+            self.0.get_bucket_versioning(&caller, &request.input.bucket).await.map_err(refused(&caller))?;
+        let status = match versioning {
+            Versioning::Unversioned => None,
+            Versioning::Enabled => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED)),
+            Versioning::Suspended => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::SUSPENDED)),
+        };
+        Ok(GetBucketVersioningOutput { status, mfa_delete: None })
+    }
+}
+
+const STATUS: &str = "The versioning status must be Enabled or Suspended.";
+
+/// The region of a new bucket. As on AWS, only the first region may be left unsaid.
+fn region_of(constraint: Option<BucketLocationConstraint>, asked: &str) -> Result<String, Error> {
+    match constraint.as_ref().map(BucketLocationConstraint::as_str) {
+        None | Some("") if asked == FIRST_REGION => Ok(asked.to_owned()),
+        None | Some("") => Err(Error::new(
+            "IllegalLocationConstraintException",
+            format!(
+                "The unspecified location constraint is incompatible for the region {asked} that this request was sent to."
+            ),
+        )),
+        Some(FIRST_REGION) => Err(error_in("InvalidLocationConstraint", FIRST_REGION)),
+        Some("EU") => Ok("eu-west-1".to_owned()),
+        Some(region) if region == asked || asked == FIRST_REGION => Ok(region.to_owned()),
+        Some(region) => Err(error_in("IllegalLocationConstraintException", region)),
+    }
+}
+
+fn error_in(code: &str, region: &str) -> Error {
+    match code {
+        "InvalidLocationConstraint" => {
+            Error::new(code, "The specified location-constraint is not valid: us-east-1 is left unsaid.")
+        }
+        _ => Error::new(
+            code,
+            format!("The {region} location constraint is incompatible for the region that this request was sent to."),
+        ),
+    }
+}

@@ -1,0 +1,224 @@
+//! What is done to a request before s3s reads it: the signature comes off, the body is decoded or checked.
+
+use super::chunked::{ChunkSigning, Trailers, decode};
+use aws::Error;
+use aws::s3::{Body, error};
+use bytes::Bytes;
+use futures::TryStreamExt;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http_body_util::{BodyDataStream, BodyExt, Full, StreamBody};
+use sha2::{Digest, Sha256};
+use std::io;
+
+/// The most bytes of a body that is XML.
+const LARGEST_XML: usize = 20 * 1024 * 1024;
+const CONTENT_SHA256: &str = "x-amz-content-sha256";
+const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
+
+/// What the adapter learns of a body, in the request's extensions.
+#[derive(Clone, Default)]
+pub(super) struct Framing {
+    /// The trailers of an `aws-chunked` body.
+    pub(super) trailers: Option<Trailers>,
+    /// The SHA-256 in hex that the body must have, where that is not checked yet.
+    pub(super) sha256: Option<String>,
+    /// The content's length in bytes.
+    pub(super) length: Option<u64>,
+}
+
+/// The request as s3s shall see it.
+///
+/// # Errors
+/// Bodies that are too large, in an unknown form, or not what was signed.
+pub(super) async fn prepare<B>(request: Request<B>, trusting: bool) -> Result<Request<s3s::Body>, Error>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (mut parts, body) = request.into_parts();
+    parts.headers.remove(AUTHORIZATION);
+    parts.uri = without_signature(&parts.uri);
+    let length = number(&parts.headers, CONTENT_LENGTH.as_str());
+    let body = Body::from_stream(BodyDataStream::new(body).map_err(io::Error::other), length);
+    let payload = parts.headers.get(CONTENT_SHA256).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (framing, body) = match payload {
+        Some(form) if form.starts_with("STREAMING-") => unframed(&mut parts, &form, body, trusting)?,
+        Some(hash) if hash != "UNSIGNED-PAYLOAD" && !stores_body(&parts) => {
+            (Framing::default(), Body::from(checked(body, &hash).await?))
+        }
+        Some(hash) if hash != "UNSIGNED-PAYLOAD" => (Framing { sha256: Some(hash), length, trailers: None }, body),
+        _ => (Framing { length, ..Framing::default() }, body),
+    };
+    parts.extensions.insert(framing);
+    Ok(Request::from_parts(parts, to_s3s(body)))
+}
+
+/// Takes an `aws-chunked` body out of its frame.
+fn unframed(parts: &mut Parts, form: &str, body: Body, trusting: bool) -> Result<(Framing, Body), Error> {
+    let signing = parts.extensions.get::<ChunkSigning>().cloned();
+    let signing = match (form, signing) {
+        ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", _) => None,
+        ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", Some(signing)) => {
+            Some(signing)
+        }
+        ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", None) if trusting => None,
+        _ => {
+            let message =
+                format!("Bodies of the form {form} are not implemented; use STREAMING-UNSIGNED-PAYLOAD-TRAILER.");
+            return Err(Error::modelled("NotImplemented", 501, message));
+        }
+    };
+    let length = number(&parts.headers, DECODED_LENGTH);
+    let (body, trailers) = decode(body, length, signing);
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.remove(TRANSFER_ENCODING);
+    if let Some(length) = length {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    strip_encoding(&mut parts.headers);
+    Ok((Framing { trailers: Some(trailers), sha256: None, length }, body))
+}
+
+/// `aws-chunked` was the transfer's, not the object's.
+fn strip_encoding(headers: &mut HeaderMap) {
+    let Some(encoding) = headers.remove(CONTENT_ENCODING) else { return };
+    let kept: Vec<&str> = encoding
+        .to_str()
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty() && *part != "aws-chunked")
+        .collect();
+    if let (false, Ok(value)) = (kept.is_empty(), HeaderValue::from_str(&kept.join(","))) {
+        headers.insert(CONTENT_ENCODING, value);
+    }
+}
+
+/// Whether the body becomes an object or a part: that is hashed where it is stored.
+fn stores_body(parts: &Parts) -> bool {
+    let path = parts.uri.path().trim_start_matches('/');
+    let has_key = path.split_once('/').is_some_and(|(_, key)| !key.is_empty());
+    let query = parts.uri.query().unwrap_or_default();
+    let plain = query.split('&').all(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        matches!(name, "" | "partNumber" | "uploadId" | "x-id") || name.to_ascii_lowercase().starts_with("x-amz-")
+    });
+    parts.method == Method::PUT && has_key && plain
+}
+
+/// A whole small body that has the hash that was signed.
+async fn checked(body: Body, hash: &str) -> Result<Bytes, Error> {
+    let bytes = body.collect(LARGEST_XML).await.map_err(|cause| match cause.kind() {
+        io::ErrorKind::FileTooLarge => {
+            Error::new("MaxMessageLengthExceeded", format!("Your request was too big: at most {LARGEST_XML} bytes."))
+        }
+        _ => Error::new("IncompleteBody", format!("The request body could not be read to its end: {cause}")),
+    })?;
+    let computed = hex::encode(Sha256::digest(&bytes));
+    if computed == hash {
+        return Ok(bytes);
+    }
+    let message = format!("The provided {CONTENT_SHA256} ({hash}) does not match what was computed ({computed}).");
+    Err(Error::new("XAmzContentSHA256Mismatch", message))
+}
+
+/// Without the parameters of a presigned URL, which the listener has verified.
+fn without_signature(uri: &Uri) -> Uri {
+    const SIGNATURE: [&str; 7] = [
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "X-Amz-Date",
+        "X-Amz-Expires",
+        "X-Amz-SignedHeaders",
+        "X-Amz-Signature",
+        "X-Amz-Security-Token",
+    ];
+    let Some(query) = uri.query() else { return uri.clone() };
+    let kept: Vec<&str> =
+        query.split('&').filter(|pair| !SIGNATURE.contains(&pair.split('=').next().unwrap_or_default())).collect();
+    let mark = if kept.is_empty() { "" } else { "?" };
+    let rest = PathAndQuery::try_from(format!("{}{mark}{}", uri.path(), kept.join("&")));
+    let mut parts = uri.clone().into_parts();
+    if let Ok(rest) = rest {
+        parts.path_and_query = Some(rest);
+    }
+    Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// A body for s3s. A known length lets it answer without chunked framing.
+pub(super) fn to_s3s(body: Body) -> s3s::Body {
+    if body.length() == Some(0) {
+        return s3s::Body::http_body_unsync(Full::<Bytes>::default().map_err(|never| -> io::Error { match never {} }));
+    }
+    s3s::Body::http_body_unsync(StreamBody::new(body.map_ok(http_body::Frame::data)))
+}
+
+/// Checks a claim that the caller makes in a number that must not be negative.
+pub(super) fn unsigned(name: &str, value: Option<i32>) -> Result<Option<usize>, Error> {
+    match value.map(usize::try_from).transpose() {
+        Ok(value) => Ok(value),
+        Err(_) => Err(error::invalid_argument(format!("Argument {name} must be an integer between 0 and 2147483647."))),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_come_off_urls_and_nothing_else() {
+        let table = [
+            ("/b/k", "/b/k"),
+            ("/b/k?X-Amz-Signature=1&X-Amz-Expires=2", "/b/k"),
+            (
+                "/b/a%20b?versionId=x&X-Amz-Date=1&response-content-type=a%2Fb",
+                "/b/a%20b?versionId=x&response-content-type=a%2Fb",
+            ),
+            ("/b?uploads&X-Amz-Credential=a", "/b?uploads"),
+        ];
+        for (before, after) in table {
+            assert_eq!(without_signature(&before.parse().unwrap()), after);
+        }
+    }
+
+    #[test]
+    fn bodies_of_objects_and_parts_are_told_from_xml() {
+        let stores = |method: Method, uri: &str| {
+            stores_body(&Request::builder().method(method).uri(uri).body(()).unwrap().into_parts().0)
+        };
+        assert!(stores(Method::PUT, "/b/k"));
+        assert!(stores(Method::PUT, "/b/k?x-id=PutObject"));
+        assert!(stores(Method::PUT, "/b/k?partNumber=1&uploadId=u"));
+        assert!(!stores(Method::PUT, "/b"));
+        assert!(!stores(Method::PUT, "/b?versioning"));
+        assert!(!stores(Method::PUT, "/b/k?tagging"));
+        assert!(!stores(Method::POST, "/b/k?uploadId=u"));
+    }
+
+    #[tokio::test]
+    async fn whole_bodies_must_have_the_hash_that_was_signed() {
+        let hash = sigv4::sha256_hex(b"<xml/>");
+        assert_eq!(checked(Body::from("<xml/>"), &hash).await.unwrap(), "<xml/>");
+        assert!(checked(Body::from("<xmI/>"), &hash).await.unwrap_err().is("XAmzContentSHA256Mismatch"));
+        assert!(checked(Body::from(vec![0; LARGEST_XML + 1]), &hash).await.unwrap_err().is("MaxMessageLengthExceeded"));
+    }
+
+    #[test]
+    fn transfer_encodings_are_not_the_objects() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("aws-chunked, gzip"));
+        strip_encoding(&mut headers);
+        assert_eq!(headers[CONTENT_ENCODING], "gzip");
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("aws-chunked"));
+        strip_encoding(&mut headers);
+        assert!(!headers.contains_key(CONTENT_ENCODING));
+    }
+}
