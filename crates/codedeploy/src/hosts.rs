@@ -19,16 +19,21 @@ use async_trait::async_trait;
 use aws::Error;
 use aws::codedeploy_commands::{
     CodeDeployCommands, GetDeploymentSpecificationInput, GetDeploymentSpecificationOutput, PollHostCommandInput,
-    PollHostCommandOutput, PutHostCommandAcknowledgementInput, PutHostCommandAcknowledgementOutput, PutHostCommandCompleteInput,
+    PollHostCommandOutput, PutHostCommandAcknowledgementInput, PutHostCommandAcknowledgementOutput,
+    PutHostCommandCompleteInput,
 };
-use kernel::{Caller, Page, Scope, Stored, StoreError};
+use kernel::{Caller, Page, Scope, StoreError, Stored};
 
 /// How often a host's report is written again when somebody else wrote its target in between.
 const ATTEMPTS: usize = 16;
 
 #[async_trait]
 impl CodeDeployCommands for Service {
-    async fn poll_host_command(&self, caller: &Caller, input: PollHostCommandInput) -> Result<PollHostCommandOutput, Error> {
+    async fn poll_host_command(
+        &self,
+        caller: &Caller,
+        input: PollHostCommandInput,
+    ) -> Result<PollHostCommandOutput, Error> {
         self.poll(caller, &input.host_identifier).await
     }
 
@@ -48,7 +53,11 @@ impl CodeDeployCommands for Service {
         self.acknowledge(caller, &input.host_command_identifier).await
     }
 
-    async fn put_host_command_complete(&self, caller: &Caller, input: PutHostCommandCompleteInput) -> Result<(), Error> {
+    async fn put_host_command_complete(
+        &self,
+        caller: &Caller,
+        input: PutHostCommandCompleteInput,
+    ) -> Result<(), Error> {
         self.complete(caller, &input).await
     }
 }
@@ -60,7 +69,11 @@ fn client_error(message: impl Into<String>) -> Error {
 
 impl Service {
     /// The registered instance whose identity this is.
-    async fn instance_of(&self, scope: &Scope, identity: &str) -> Result<Option<Stored<OnPremisesInstance>>, StoreError> {
+    async fn instance_of(
+        &self,
+        scope: &Scope,
+        identity: &str,
+    ) -> Result<Option<Stored<OnPremisesInstance>>, StoreError> {
         let found = self.documents.find(scope, "identity", identity, Page::first(1)).await?;
         Ok(found.into_iter().next())
     }
@@ -72,12 +85,20 @@ impl Service {
             let message = format!("{identity} signed this request, but it speaks for the host {host_identifier}.");
             return Err(Error::new("AccessDeniedException", message));
         }
-        let missing = || client_error(format!("No on-premises instance is registered with {host_identifier}. Register it with RegisterOnPremisesInstance."));
+        let missing = || {
+            client_error(format!(
+                "No on-premises instance is registered with {host_identifier}. Register it with RegisterOnPremisesInstance."
+            ))
+        };
         self.instance_of(&caller.scope(), &identity).await?.ok_or_else(missing)
     }
 
     /// The target and event that a command identifier names, if the caller is its host.
-    async fn commanded(&self, caller: &Caller, identifier: &str) -> Result<(Stored<DeploymentTarget>, CommandId), Error> {
+    async fn commanded(
+        &self,
+        caller: &Caller,
+        identifier: &str,
+    ) -> Result<(Stored<DeploymentTarget>, CommandId), Error> {
         let unknown = || client_error("The HostCommandIdentifier was not given out by this server.");
         let id = CommandId::decode(identifier).ok_or_else(unknown)?;
         let key = DeploymentTarget::key_of(&id.deployment, &id.target);

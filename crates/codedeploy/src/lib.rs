@@ -7,6 +7,8 @@
 //! Built: the platform `Server`, deployments in place to on-premises instances, revisions in S3.
 #![forbid(unsafe_code)]
 
+mod api;
+mod authorization;
 mod events;
 mod hosts;
 pub mod model;
@@ -15,6 +17,7 @@ mod run;
 mod service;
 pub mod signing;
 
+pub use authorization::AUTHORIZATION;
 pub use rules::deadlines::Deadlines;
 pub use rules::violations::violation;
 pub use service::{Dependencies, Service};

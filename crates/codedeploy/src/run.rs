@@ -12,6 +12,9 @@ mod target;
 mod wave;
 
 pub(crate) use deployment::Deployments;
+pub(crate) use end::last;
+pub(crate) use fleet::selection;
+pub(crate) use rollback::deployment_id;
 pub(crate) use target::Targets;
 
 use kernel::{Batch, CommitError, Documents, StepError};

@@ -50,7 +50,13 @@ impl Service {
         };
         tokio::join!(
             close,
-            work::run(self.documents.clone(), Arc::clone(&self.clock), stop.clone(), WorkOptions::default(), deployments),
+            work::run(
+                self.documents.clone(),
+                Arc::clone(&self.clock),
+                stop.clone(),
+                WorkOptions::default(),
+                deployments
+            ),
             work::run(self.documents.clone(), Arc::clone(&self.clock), stop.clone(), WorkOptions::default(), targets),
         );
     }

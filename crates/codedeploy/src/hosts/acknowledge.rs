@@ -13,7 +13,11 @@ impl Service {
     ///
     /// A repeated acknowledgement of a running command answers `InProgress` again: its first answer may have
     /// been lost on the way, and an agent knows a command that it already runs by its identifier.
-    pub(super) async fn acknowledge(&self, caller: &Caller, identifier: &str) -> Result<PutHostCommandAcknowledgementOutput, Error> {
+    pub(super) async fn acknowledge(
+        &self,
+        caller: &Caller,
+        identifier: &str,
+    ) -> Result<PutHostCommandAcknowledgementOutput, Error> {
         for _ in 0..ATTEMPTS {
             let (mut target, id) = self.commanded(caller, identifier).await?;
             if !is_current(&target, id.event) {

@@ -30,7 +30,9 @@ impl HostGrants for Service {
 }
 
 fn is_at(deployment: &Deployment, bucket: &str, key: &str) -> bool {
-    deployment.revision.s3_location.as_ref().is_some_and(|location| {
-        location.bucket.as_deref() == Some(bucket) && location.key.as_deref() == Some(key)
-    })
+    deployment
+        .revision
+        .s3_location
+        .as_ref()
+        .is_some_and(|location| location.bucket.as_deref() == Some(bucket) && location.key.as_deref() == Some(key))
 }

@@ -52,7 +52,8 @@ impl Service {
 
     /// Leases the host's oldest command that no one has.
     async fn take(&self, scope: &Scope, identity: &str) -> Result<Queue, Error> {
-        let queue: Vec<Stored<DeploymentTarget>> = self.documents.find(scope, "queue", identity, Page::first(QUEUE)).await?;
+        let queue: Vec<Stored<DeploymentTarget>> =
+            self.documents.find(scope, "queue", identity, Page::first(QUEUE)).await?;
         let now = self.now();
         let mut next: Option<Timestamp> = None;
         for mut target in queue {

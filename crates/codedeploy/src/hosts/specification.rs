@@ -10,7 +10,7 @@ use aws::Error;
 use aws::codedeploy_commands::{
     DeploymentSpecification, Envelope, GetDeploymentSpecificationInput, GetDeploymentSpecificationOutput,
 };
-use kernel::{Caller, CommitError, Scope, Stored, StepError};
+use kernel::{Caller, CommitError, Scope, StepError, Stored};
 
 impl Service {
     /// The signed specification of a deployment that targets the caller's host.

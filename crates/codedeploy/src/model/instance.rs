@@ -72,7 +72,8 @@ impl Document for OnPremisesInstance {
         }
         indexes.push(Index::new("identity", self.identity.arn()));
         for (key, value) in &self.tags {
-            let filters = [Filter::Key(key.clone()), Filter::Value(value.clone()), Filter::Tag(key.clone(), value.clone())];
+            let filters =
+                [Filter::Key(key.clone()), Filter::Value(value.clone()), Filter::Tag(key.clone(), value.clone())];
             indexes.extend(filters.iter().map(|filter| {
                 let (name, value) = Self::index_of(filter);
                 Index::new(name, value)

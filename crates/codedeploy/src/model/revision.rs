@@ -67,7 +67,11 @@ mod tests {
             version: version.map(str::to_owned),
             ..S3Location::default()
         };
-        RevisionLocation { revision_type: Some("S3".to_owned()), s3_location: Some(s3_location), ..RevisionLocation::default() }
+        RevisionLocation {
+            revision_type: Some("S3".to_owned()),
+            s3_location: Some(s3_location),
+            ..RevisionLocation::default()
+        }
     }
 
     #[test]

@@ -141,7 +141,8 @@ impl DeploymentTarget {
 
     /// Moves on to what follows from the state of the events: the next command, or the end.
     pub fn advance(&mut self, now: Timestamp, deadlines: &Deadlines) {
-        let events: Vec<(&str, EventStatus)> = self.events.iter().map(|event| (event.name.as_str(), event.status)).collect();
+        let events: Vec<(&str, EventStatus)> =
+            self.events.iter().map(|event| (event.name.as_str(), event.status)).collect();
         self.updated = now;
         match lifecycle::next(&events, self.ignore_application_stop_failures, self.stopping) {
             Next::Run(position) => self.queue(position, now),
@@ -190,7 +191,10 @@ impl DeploymentTarget {
     pub fn stop(&mut self, now: Timestamp, deadlines: &Deadlines) {
         self.stopping = true;
         if let Some(command) = self.command.take_if(|command| command.acknowledged.is_none()) {
-            let diagnostics = Diagnostics::by_server("UnknownError", "The deployment was stopped before the host took up this event.");
+            let diagnostics = Diagnostics::by_server(
+                "UnknownError",
+                "The deployment was stopped before the host took up this event.",
+            );
             self.events[command.event].end(EventStatus::Skipped, now, diagnostics);
         }
         self.advance(now, deadlines);

@@ -83,7 +83,14 @@ mod tests {
         assert_eq!(diagnostics.error_code, "ScriptFailed");
         assert_eq!(diagnostics.script_name, "scripts/start.sh");
         assert_eq!(diagnostics.log_tail, "[stderr]no");
-        for (code, name) in [(1, "ScriptMissing"), (2, "ScriptNotExecutable"), (3, "ScriptTimedOut"), (5, "UnknownError"), (7, "UnknownError"), (0, "UnknownError")] {
+        for (code, name) in [
+            (1, "ScriptMissing"),
+            (2, "ScriptNotExecutable"),
+            (3, "ScriptTimedOut"),
+            (5, "UnknownError"),
+            (7, "UnknownError"),
+            (0, "UnknownError"),
+        ] {
             let report = format!(r#"{{"error_code":{code},"script_name":null}}"#);
             assert_eq!(Diagnostics::of_host(&report, false).error_code, name, "{code}");
             assert_eq!(Diagnostics::of_host(&report, true).error_code, "Success", "{code}");
@@ -99,7 +106,8 @@ mod tests {
 
     #[test]
     fn long_texts_are_cut_at_a_character() {
-        let report = serde_json::json!({"error_code": 4, "message": "ä".repeat(2_000), "log": "ü".repeat(9_001)}).to_string();
+        let report =
+            serde_json::json!({"error_code": 4, "message": "ä".repeat(2_000), "log": "ü".repeat(9_001)}).to_string();
         let diagnostics = Diagnostics::of_host(&report, false);
         assert_eq!(diagnostics.message.len(), MESSAGE);
         assert_eq!(diagnostics.log_tail.len(), LOG);

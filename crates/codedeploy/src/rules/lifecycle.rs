@@ -6,8 +6,15 @@
 use serde::{Deserialize, Serialize};
 
 /// The events of an in-place deployment without a load balancer, in order.
-pub const IN_PLACE: [&str; 7] =
-    ["ApplicationStop", "DownloadBundle", "BeforeInstall", "Install", "AfterInstall", "ApplicationStart", "ValidateService"];
+pub const IN_PLACE: [&str; 7] = [
+    "ApplicationStop",
+    "DownloadBundle",
+    "BeforeInstall",
+    "Install",
+    "AfterInstall",
+    "ApplicationStart",
+    "ValidateService",
+];
 
 /// Events that run scripts of the revision before; `ignoreApplicationStopFailures` lets the flow
 /// go on after one of them failed.

@@ -98,7 +98,10 @@ mod tests {
     #[test]
     fn what_the_revision_does_not_name_is_absent() {
         let document = specification(None).document();
-        let s3 = document.pointer("/Revision/S3Revision").and_then(Value::as_object).map(|s3| s3.keys().cloned().collect::<Vec<_>>());
+        let s3 = document
+            .pointer("/Revision/S3Revision")
+            .and_then(Value::as_object)
+            .map(|s3| s3.keys().cloned().collect::<Vec<_>>());
         assert_eq!(s3, Some(vec!["Bucket".to_owned(), "BundleType".to_owned(), "Key".to_owned()]));
         assert!(document.get("AllPossibleLifecycleEvents").is_none());
     }

@@ -79,10 +79,16 @@ impl Selection {
     pub fn new(lists: Vec<Vec<Filter>>) -> Result<Self, FilterError> {
         let lists: Vec<Vec<Filter>> = lists.into_iter().filter(|list| !list.is_empty()).collect();
         if lists.len() > MAX_GROUPS {
-            return Err(FilterError::TooMany(format!("a tag set has at most {MAX_GROUPS} tag groups, not {}", lists.len())));
+            return Err(FilterError::TooMany(format!(
+                "a tag set has at most {MAX_GROUPS} tag groups, not {}",
+                lists.len()
+            )));
         }
         if let Some(long) = lists.iter().find(|list| list.len() > MAX_FILTERS) {
-            return Err(FilterError::TooMany(format!("a tag group has at most {MAX_FILTERS} tags, not {}", long.len())));
+            return Err(FilterError::TooMany(format!(
+                "a tag group has at most {MAX_FILTERS} tags, not {}",
+                long.len()
+            )));
         }
         Ok(Self(lists))
     }
@@ -125,7 +131,12 @@ mod tests {
             (None, Some("Env"), None, key),
             (None, None, Some("prod"), value),
             (Some("KEY_ONLY"), Some(""), None, Err(FilterError::Incomplete("KEY_ONLY", "a Key"))),
-            (Some("KEY_AND_VALUE"), Some("Env"), None, Err(FilterError::Incomplete("KEY_AND_VALUE", "a Key and a Value"))),
+            (
+                Some("KEY_AND_VALUE"),
+                Some("Env"),
+                None,
+                Err(FilterError::Incomplete("KEY_AND_VALUE", "a Key and a Value")),
+            ),
             (Some("KEY"), Some("Env"), None, Err(FilterError::UnknownType("KEY".to_owned()))),
             (None, None, None, Err(FilterError::Empty)),
         ] {

@@ -90,7 +90,8 @@ pub fn violation(_operation: &str, violations: &[Violation]) -> Error {
 
 fn is_missing(violation: &Violation) -> bool {
     let empty = violation.value.as_deref().is_some_and(str::is_empty);
-    matches!(violation.constraint, Constraint::NotNull) || (empty && matches!(violation.constraint, Constraint::MinimumLength(_)))
+    matches!(violation.constraint, Constraint::NotNull)
+        || (empty && matches!(violation.constraint, Constraint::MinimumLength(_)))
 }
 
 fn look_up(table: &[(&str, &'static str)], path: &str) -> &'static str {
@@ -119,7 +120,12 @@ mod tests {
             ("serviceRoleArn", None, Constraint::NotNull, "RoleRequiredException"),
             ("computePlatform", Some("Vax"), Constraint::Values(&["Server"]), "InvalidComputePlatformException"),
             ("revision.s3Location.bundleType", Some("rar"), Constraint::Values(&["zip"]), "InvalidRevisionException"),
-            ("onPremisesTagSet.onPremisesTagSetList.1.member.1.member.Type", Some("X"), Constraint::Values(&[]), "InvalidTagException"),
+            (
+                "onPremisesTagSet.onPremisesTagSetList.1.member.1.member.Type",
+                Some("X"),
+                Constraint::Values(&[]),
+                "InvalidTagException",
+            ),
             ("somethingNew", Some("x"), PATTERN, "InvalidInputException"),
         ] {
             assert_eq!(violation("CreateDeployment", &[broken(path, value, constraint)]).code, code, "{path}");
@@ -128,7 +134,8 @@ mod tests {
 
     #[test]
     fn a_missing_member_is_told_before_a_malformed_one() {
-        let violations = [broken("applicationName", Some("a b"), PATTERN), broken("revision", None, Constraint::NotNull)];
+        let violations =
+            [broken("applicationName", Some("a b"), PATTERN), broken("revision", None, Constraint::NotNull)];
         let error = violation("GetApplicationRevision", &violations);
         assert_eq!(error.code, "RevisionRequiredException");
         assert!(error.message.contains("applicationName"), "{}", error.message);

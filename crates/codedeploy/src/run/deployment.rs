@@ -3,7 +3,7 @@
 use crate::Service;
 use crate::model::{Deployment, DeploymentTarget, Status};
 use async_trait::async_trait;
-use kernel::{Documents, Lease, Page, Reconciler, Scope, StepError, Stored, StoreError};
+use kernel::{Documents, Lease, Page, Reconciler, Scope, StepError, StoreError, Stored};
 use std::sync::Arc;
 use std::time::Duration;
 

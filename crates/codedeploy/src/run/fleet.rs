@@ -14,11 +14,14 @@ const HISTORY: usize = 10;
 /// The on-premises instances that a group's settings choose.
 pub(crate) fn selection(info: &DeploymentGroupInfo) -> Result<Selection, crate::rules::tags::FilterError> {
     let lists: Vec<Vec<TagFilter>> = match (&info.on_premises_tag_set, &info.on_premises_instance_tag_filters) {
-        (Some(set), _) if set.on_premises_tag_set_list.is_some() => set.on_premises_tag_set_list.clone().unwrap_or_default(),
+        (Some(set), _) if set.on_premises_tag_set_list.is_some() => {
+            set.on_premises_tag_set_list.clone().unwrap_or_default()
+        }
         (_, Some(filters)) => vec![filters.clone()],
         _ => Vec::new(),
     };
-    let parse = |filter: &TagFilter| Filter::parse(filter.type_.as_deref(), filter.key.as_deref(), filter.value.as_deref());
+    let parse =
+        |filter: &TagFilter| Filter::parse(filter.type_.as_deref(), filter.key.as_deref(), filter.value.as_deref());
     let lists: Result<Vec<Vec<Filter>>, _> = lists.iter().map(|list| list.iter().map(parse).collect()).collect();
     Selection::new(lists?)
 }
@@ -52,7 +55,8 @@ impl Service {
             let (index, value) = OnPremisesInstance::index_of(filter);
             let mut page = Page::default();
             loop {
-                let found: Vec<Stored<OnPremisesInstance>> = self.documents.find(scope, index, &value, page.clone()).await?;
+                let found: Vec<Stored<OnPremisesInstance>> =
+                    self.documents.find(scope, index, &value, page.clone()).await?;
                 page.after = found.last().map(|last| last.position().to_owned());
                 let whole = found.len() < page.limit;
                 let matching = found.into_iter().filter(|instance| selection.matches(&instance.tags));
@@ -73,7 +77,8 @@ impl Service {
         let last = history.iter().find(|target| matches!(target.progress, Progress::Succeeded | Progress::Failed));
         Ok(match last {
             Some(target) if target.progress == Progress::Succeeded => {
-                let current = group.target_revision().is_some_and(|revision| revision_id(revision) == target.revision_id);
+                let current =
+                    group.target_revision().is_some_and(|revision| revision_id(revision) == target.revision_id);
                 if current { Standing::CurrentRevision } else { Standing::OldRevision }
             }
             _ => Standing::Unhealthy,

@@ -17,7 +17,10 @@ impl Service {
             return self.end_stopped(scope, deployment).await;
         }
         let Some(group) = self.group_by_id(scope, &deployment.group_id).await? else {
-            let fault = Fault::new("DEPLOYMENT_GROUP_MISSING", "The deployment group was deleted before the deployment started.");
+            let fault = Fault::new(
+                "DEPLOYMENT_GROUP_MISSING",
+                "The deployment group was deleted before the deployment started.",
+            );
             return self.end(scope, deployment, Status::Failed, Some(fault)).await;
         };
         let fleet = self.fleet(scope, &deployment, &group).await?;
@@ -52,7 +55,11 @@ impl Service {
     }
 
     /// The group, wherever a rename took it.
-    pub(super) async fn group_by_id(&self, scope: &Scope, id: &str) -> Result<Option<Stored<DeploymentGroup>>, StepError> {
+    pub(super) async fn group_by_id(
+        &self,
+        scope: &Scope,
+        id: &str,
+    ) -> Result<Option<Stored<DeploymentGroup>>, StepError> {
         Ok(self.documents.find(scope, "id", id, Page::first(1)).await?.into_iter().next())
     }
 

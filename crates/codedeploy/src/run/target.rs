@@ -62,7 +62,12 @@ impl Service {
     }
 
     /// Why an event is overdue, with what is known of the agent.
-    async fn overdue(&self, scope: &Scope, target: &DeploymentTarget, command: &Command) -> Result<Diagnostics, StepError> {
+    async fn overdue(
+        &self,
+        scope: &Scope,
+        target: &DeploymentTarget,
+        command: &Command,
+    ) -> Result<Diagnostics, StepError> {
         if command.acknowledged.is_some() {
             let minutes = self.deadlines.event.as_secs() / 60;
             let message = format!("The agent took up the event but did not report its end within {minutes} minutes.");

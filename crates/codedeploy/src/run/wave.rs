@@ -20,7 +20,8 @@ impl Service {
         }
         let hosts: Vec<Host> = targets.iter().map(|target| target.host()).collect();
         deployment.value.overview = Overview::of(&hosts);
-        deployment.value.due = Some((now + SAFETY_NET).min(deadline.max(now + SAFETY_NET / 60)));
+        let net = now + SAFETY_NET;
+        deployment.value.due = Some(if deadline > now { net.min(deadline) } else { net });
         if deployment.stop.is_some() || deployment.fault.is_some() {
             return self.wind_down(scope, deployment, targets).await;
         }
@@ -72,12 +73,13 @@ impl Service {
         deployment: Stored<Deployment>,
         targets: Vec<Stored<DeploymentTarget>>,
     ) -> Result<(), StepError> {
-        let (ended, live): (Vec<_>, Vec<_>) = targets.into_iter().partition(|target| target.ended());
-        let running: Vec<_> = live.into_iter().filter(|target| !target.stopping).collect();
-        if !running.is_empty() {
-            return self.stop_targets(scope, deployment, running).await;
+        let live: Vec<_> = targets.into_iter().filter(|target| !target.ended()).collect();
+        let running = !live.is_empty();
+        let unaware: Vec<_> = live.into_iter().filter(|target| !target.stopping).collect();
+        if !unaware.is_empty() {
+            return self.stop_targets(scope, deployment, unaware).await;
         }
-        if (ended.len() as i64) < deployment.overview.pending + deployment.overview.in_progress + ended.len() as i64 {
+        if running {
             return self.commit_step(scope, deployment).await;
         }
         match deployment.fault.clone() {

@@ -20,8 +20,10 @@ pub(super) fn name() -> Vec<u8> {
 /// The part of the certificate that is signed, for an uncompressed P-256 point.
 pub(super) fn to_be_signed(serial: &[u8], point: &[u8]) -> Vec<u8> {
     let version_3 = constructed(context(0), &[&unsigned(&[2])]);
-    let validity = constructed(SEQUENCE, &[&element(der::UTC_TIME, NOT_BEFORE), &element(der::GENERALIZED_TIME, NOT_AFTER)]);
-    let key_type = constructed(SEQUENCE, &[&element(der::OID, oid::EC_PUBLIC_KEY), &element(der::OID, oid::PRIME256V1)]);
+    let validity =
+        constructed(SEQUENCE, &[&element(der::UTC_TIME, NOT_BEFORE), &element(der::GENERALIZED_TIME, NOT_AFTER)]);
+    let key_type =
+        constructed(SEQUENCE, &[&element(der::OID, oid::EC_PUBLIC_KEY), &element(der::OID, oid::PRIME256V1)]);
     let key = constructed(SEQUENCE, &[&key_type, &bits(point)]);
     let algorithm = der::algorithm(oid::ECDSA_WITH_SHA256);
     constructed(

@@ -33,7 +33,8 @@ impl Identity {
     /// Makes a new key; returns it in PKCS#8 with the serial of its certificate, for safe keeping.
     pub fn generate() -> Result<(Vec<u8>, Vec<u8>), SigningError> {
         let random = SystemRandom::new();
-        let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(|_| SigningError::Randomness)?;
+        let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random)
+            .map_err(|_| SigningError::Randomness)?;
         let mut serial = [0u8; 16];
         random.fill(&mut serial).map_err(|_| SigningError::Randomness)?;
         serial[0] = serial[0] & 0x7f | 0x40; // Positive, and never with a leading zero.
@@ -83,7 +84,11 @@ mod tests {
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
-        if output.status.success() { Ok(output.stdout) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+        if output.status.success() {
+            Ok(output.stdout)
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
     }
 
     const CMS: [&str; 6] = ["cms", "-verify", "-noverify", "-binary", "-inform", "PEM"];

@@ -13,7 +13,8 @@ fn minimum() -> impl Strategy<Value = MinimumHealthy> {
 
 /// Each host's result, and for each step the one of those in flight that ends next.
 fn rollout() -> impl Strategy<Value = (Vec<bool>, Vec<usize>)> {
-    (1usize..30).prop_flat_map(|size| (prop::collection::vec(any::<bool>(), size), prop::collection::vec(any::<usize>(), size)))
+    (1usize..30)
+        .prop_flat_map(|size| (prop::collection::vec(any::<bool>(), size), prop::collection::vec(any::<usize>(), size)))
 }
 
 struct Simulation {
@@ -36,7 +37,8 @@ impl Simulation {
     }
 
     fn end_one(&mut self, choice: usize, results: &[bool]) {
-        let flying: Vec<usize> = (0..self.hosts.len()).filter(|i| self.hosts[*i].progress == Progress::InProgress).collect();
+        let flying: Vec<usize> =
+            (0..self.hosts.len()).filter(|i| self.hosts[*i].progress == Progress::InProgress).collect();
         let chosen = flying[choice % flying.len()];
         self.hosts[chosen].progress = if results[chosen] { Progress::Succeeded } else { Progress::Failed };
     }

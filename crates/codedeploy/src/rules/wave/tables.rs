@@ -14,7 +14,11 @@ fn fleet(letters: &str) -> Vec<Host> {
         'x' => Progress::Failed,
         _ => Progress::Skipped,
     };
-    let host = |(index, letter)| Host { id: format!("h{index:02}"), standing: Standing::Unhealthy, progress: progress(letter) };
+    let host = |(index, letter)| Host {
+        id: format!("h{index:02}"),
+        standing: Standing::Unhealthy,
+        progress: progress(letter),
+    };
     letters.chars().enumerate().map(host).collect()
 }
 
