@@ -1,0 +1,89 @@
+//! PROVISIONING and FINALIZING: the container comes and goes.
+
+use std::io;
+
+use engine::{AGENT_IN_CONTAINER, ContainerSpec, EngineError, Limits, Mount};
+
+use super::ends::Halt;
+use super::session::Session;
+use super::{Pause, Step, sockets, spool};
+use crate::Service;
+use crate::model::{Build, Context, Status};
+use crate::rules::{compute, image};
+
+/// The label by which a build's container is found.
+const LABEL: &str = "landfall.build";
+
+impl Session<'_> {
+    /// Starts the container and waits for its agent.
+    pub(super) async fn provision(&mut self) -> Result<(), Halt> {
+        let service = std::sync::Arc::clone(self.service());
+        let image = self.build().plan.environment.image.clone().unwrap_or_default();
+        let image = service.dependencies.options.image_map.resolve(&image);
+        if image == image::HOST && !service.dependencies.options.trust_host_image {
+            return Err(unpullable(
+                "image `host` shows this machine's files to every build; start the server with --trust-host-image to allow it",
+            ));
+        }
+        let spec = spec(&service, self.build(), image);
+        let engine = &service.dependencies.engine;
+        self.ends.unless(engine.prepare(image)).await?.map_err(engine_error)?;
+        engine.start(&spec).await.map_err(engine_error)?;
+        kernel::crash_point!("codebuild_after_container_start");
+        self.ends.watch(&service, spec.id);
+        self.say(&["Running on CodeBuild On-demand", "Waiting for agent ping"]).await?;
+        self.greeted().await?;
+        Ok(self.step.record.advance(Status::Succeeded, Context::default()).await?)
+    }
+}
+
+/// The container of a build: loopback only, its agent as first process, the sockets at `/landfall`.
+fn spec(service: &Service, build: &Build, image: &str) -> ContainerSpec {
+    let id = build.container();
+    let mut spec = ContainerSpec::new(&id, [AGENT_IN_CONTAINER, "build"]);
+    image.clone_into(&mut spec.image);
+    spec.labels.insert(LABEL.to_owned(), build.id.clone());
+    spec.mounts = vec![Mount { host: sockets::folder(service, &id), container: "/landfall".into(), read_only: true }];
+    spec.limits = limits(build.plan.environment.compute_type.as_deref().unwrap_or_default());
+    spec
+}
+
+fn limits(compute_type: &str) -> Limits {
+    let Some(size) = compute::size(compute_type) else { return Limits::default() };
+    Limits {
+        memory_bytes: Some(u64::from(size.memory_gib) << 30),
+        cpu_millis: Some(u64::from(size.cpus) * 1_000),
+        pids: None,
+    }
+}
+
+fn unpullable(reason: impl std::fmt::Display) -> Halt {
+    let message = format!("Unable to pull customer's container image. CannotPullContainerError: {reason}");
+    Halt::Phase(Status::Failed, Context::new("BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE", message))
+}
+
+fn engine_error(error: EngineError) -> Halt {
+    match error {
+        EngineError::Image(reason) => unpullable(reason),
+        other => Halt::Phase(Status::Fault, Context::internal(other.to_string())),
+    }
+}
+
+/// FINALIZING: container, sockets and spool go, then the build is complete.
+pub(super) async fn finish(step: &mut Step) -> Result<(), Pause> {
+    let service = step.record.service();
+    let container = step.record.build().container();
+    service.dependencies.engine.remove(&container).await?;
+    for folder in [sockets::folder(service, &container), spool::folder(service, &container)] {
+        remove(&folder).await?;
+    }
+    kernel::crash_point!("codebuild_after_container_removal");
+    Ok(step.record.advance(Status::Succeeded, Context::default()).await?)
+}
+
+async fn remove(folder: &std::path::Path) -> io::Result<()> {
+    match tokio::fs::remove_dir_all(folder).await {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,133 @@
+//! Carrying builds from QUEUED to COMPLETED.
+//!
+//! One step of [`kernel::work`] carries one build as far as it goes. Every phase change is committed before the next
+//! thing is done, so a step that is cut off anywhere, by an error or a dead server, is simply run again: it reads how
+//! far the build came and goes on from there. The container outlives the server; its agent connects again and repeats
+//! what was not recorded.
+
+mod container;
+mod credentials;
+mod download;
+mod ends;
+mod job;
+mod link;
+mod log;
+mod queue;
+mod record;
+mod session;
+mod slots;
+mod sockets;
+mod spool;
+mod upload;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use kernel::work::{self, WorkOptions};
+use kernel::{Lease, Reconciler, Scope, StepError, Stop, Stored};
+use tokio::sync::Notify;
+
+use crate::Service;
+use crate::model::{Build, PhaseType};
+use record::Record;
+use slots::Slots;
+
+/// The most builds that are looked after at once, waiting ones included; the rest follow as these end.
+const MOST_STEPS: usize = 4_096;
+
+/// What the steps of this process share. Nothing of it matters after a restart.
+pub(crate) struct Shared {
+    slots: Arc<Slots>,
+    nudges: Mutex<HashMap<String, Arc<Notify>>>,
+}
+
+impl Shared {
+    pub(crate) fn new(concurrency: usize) -> Self {
+        Self { slots: Arc::new(Slots::new(concurrency)), nudges: Mutex::default() }
+    }
+
+    /// Tells the step of this build, if it runs here, to read the document again.
+    pub(crate) fn nudge(&self, id: &str) {
+        let nudges = self.nudges.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(nudge) = nudges.get(id) {
+            nudge.notify_one();
+        }
+    }
+
+    fn listen(&self, id: &str) -> Arc<Notify> {
+        let mut nudges = self.nudges.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(nudges.entry(id.to_owned()).or_default())
+    }
+
+    fn forget(&self, id: &str) {
+        self.nudges.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+}
+
+/// Carries all builds on until `stop`.
+pub(crate) async fn run(service: Arc<Service>, stop: Stop) {
+    let documents = service.dependencies.documents.clone();
+    let clock = Arc::clone(&service.dependencies.clock);
+    let runner = Arc::new(Runner { service, stop: stop.clone() });
+    work::run(documents, clock, stop, WorkOptions::concurrent(MOST_STEPS), runner).await;
+}
+
+struct Runner {
+    service: Arc<Service>,
+    stop: Stop,
+}
+
+/// Why a build was left where it is.
+pub(crate) enum Pause {
+    /// The server is to end; the container goes on.
+    Stopping,
+    /// Something of ours failed; the step is run again.
+    Failed(StepError),
+}
+
+impl<E: Into<StepError>> From<E> for Pause {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+#[async_trait]
+impl Reconciler for Runner {
+    type Document = Build;
+
+    async fn step(&self, scope: &Scope, document: Stored<Build>, lease: &Lease) -> Result<(), StepError> {
+        let id = document.id.clone();
+        let nudge = self.service.runner.listen(&id);
+        let record = Record::new(Arc::clone(&self.service), scope.clone(), lease.clone(), document);
+        let result = Step { record, nudge, stop: self.stop.clone() }.carry().await;
+        self.service.runner.forget(&id);
+        match result {
+            Ok(()) | Err(Pause::Stopping) => Ok(()),
+            Err(Pause::Failed(error)) => Err(error),
+        }
+    }
+}
+
+/// One build on its way.
+pub(crate) struct Step {
+    pub(crate) record: Record,
+    pub(crate) nudge: Arc<Notify>,
+    pub(crate) stop: Stop,
+}
+
+impl Step {
+    async fn carry(mut self) -> Result<(), Pause> {
+        let waiting = self.record.build().life.current() <= PhaseType::Queued;
+        let slot = if waiting { self.wait_for_turn().await? } else { Some(self.take_slot()) };
+        if self.record.build().life.is_complete() {
+            return Ok(());
+        }
+        if self.record.build().life.current() != PhaseType::Finalizing {
+            session::run(&mut self).await?;
+        }
+        container::finish(&mut self).await?;
+        drop(slot);
+        Ok(())
+    }
+}

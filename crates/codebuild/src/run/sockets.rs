@@ -1,0 +1,81 @@
+//! The folder of sockets that a build's container sees as `/landfall`.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::UnixListener;
+use tokio::task::JoinSet;
+
+use super::credentials::RoleCredentials;
+use super::link::Link;
+use crate::Service;
+
+/// The longest path of a Unix socket on Linux, in bytes.
+const LONGEST_PATH: usize = 107;
+
+/// The sockets of one build while this process serves them.
+pub(crate) struct Sockets {
+    /// The agent's own.
+    pub(crate) link: Link,
+    _tasks: JoinSet<()>,
+}
+
+/// The folder's path.
+pub(crate) fn folder(service: &Service, container: &str) -> PathBuf {
+    service.dependencies.options.data_dir.join("run").join(container)
+}
+
+impl Sockets {
+    /// Listens on all sockets of a build, also where a server before this one did.
+    pub(crate) fn open(
+        service: &Arc<Service>,
+        id: &str,
+        container: &str,
+        credentials: RoleCredentials,
+    ) -> io::Result<Self> {
+        let folder = folder(service, container);
+        std::fs::create_dir_all(&folder)?;
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o700))?;
+        let link = Link::new(listen(&folder, "agent.sock")?);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve_door(Arc::clone(service), listen(&folder, "aws.sock")?, format!("build {id}")));
+        tasks.spawn(credentials.serve(listen(&folder, "credentials.sock")?));
+        Ok(Self { link, _tasks: tasks })
+    }
+}
+
+/// A fresh socket: one of a server before is removed.
+fn listen(folder: &Path, name: &str) -> io::Result<UnixListener> {
+    let path = folder.join(name);
+    if path.as_os_str().len() > LONGEST_PATH {
+        let message = format!(
+            "{} is too long for a socket (at most {LONGEST_PATH} bytes); give a shorter --data-dir",
+            path.display()
+        );
+        return Err(io::Error::other(message));
+    }
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    UnixListener::bind(&path)
+}
+
+/// Gives the container the whole listener: AWS's API, Git, the registry.
+async fn serve_door(service: Arc<Service>, listener: UnixListener, label: String) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => drop(connections.spawn(service.dependencies.door.connection(stream, &label))),
+                Err(error) => {
+                    tracing::warn!(%error, label, "cannot accept a connection of a build");
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
