@@ -176,11 +176,10 @@ async fn a_failed_deployment_is_rolled_back_to_the_last_good_revision_when_the_g
     world.until(&id, "Succeeded").await;
     drop(good);
 
-    let bad = world.agent("web-1", Script::failing("ApplicationStart"));
+    let _bad = world.agent("web-1", Script::failing("ApplicationStart"));
     let id = world.deploy("bad.zip").await;
     let failed = world.until(&id, "Failed").await;
     let rollback = failed.rollback_info.unwrap().rollback_deployment_id.unwrap();
-    drop(bad);
     let info = world.until(&rollback, "Failed").await;
     assert_eq!(info.revision, Some(revision("good.zip")));
     assert_eq!(info.creator.as_deref(), Some("codeDeployRollback"));

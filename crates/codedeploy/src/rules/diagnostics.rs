@@ -46,9 +46,10 @@ impl Diagnostics {
         };
         Self {
             error_code: error_code.to_owned(),
-            script_name: head(text("script_name"), SCRIPT).to_owned(),
-            message: head(text("message"), MESSAGE).to_owned(),
-            log_tail: tail(text("log"), LOG).to_owned(),
+            script_name: plain(head(text("script_name"), SCRIPT)),
+            message: plain(head(text("message"), MESSAGE)),
+            // Agents send a log only with a failure; so at most two events of a target carry one.
+            log_tail: if succeeded { String::new() } else { plain(tail(text("log"), LOG)) },
         }
     }
 }
@@ -62,6 +63,11 @@ fn error_code(code: i64) -> &'static str {
         4 => "ScriptFailed",
         _ => "UnknownError",
     }
+}
+
+/// Without control characters, which terminals obey and which JSON writes in six bytes each.
+fn plain(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control() || matches!(letter, '\n' | '\t')).collect()
 }
 
 fn head(text: &str, limit: usize) -> &str {
@@ -102,6 +108,13 @@ mod tests {
         for report in ["", "oops", "[]", "{\"error_code\":\"4\"}"] {
             assert_eq!(Diagnostics::of_host(report, false), Diagnostics::by_server("UnknownError", ""), "{report}");
         }
+    }
+
+    #[test]
+    fn control_characters_are_left_out_and_a_success_has_no_log() {
+        let report = r#"{"error_code":0,"message":"a\u001b[31m\tb\u0000\n","log":"x"}"#;
+        assert_eq!(Diagnostics::of_host(report, true).message, "a[31m\tb\n");
+        assert_eq!(Diagnostics::of_host(report, true).log_tail, "");
     }
 
     #[test]
