@@ -34,7 +34,7 @@ pub struct Dependencies {
     /// Builds, to look at.
     pub codebuild: Arc<dyn CodeBuild>,
     /// Builds, to start.
-    pub builds: Arc<dyn PipelineBuilds>,
+    pub pipeline_builds: Arc<dyn PipelineBuilds>,
     /// Deployments.
     pub codedeploy: Arc<dyn CodeDeploy>,
 }

@@ -17,7 +17,8 @@ impl Provider for CodeBuildAction {
             return Err(Trouble::configuration("BatchEnabled is not supported by this server yet. Leave it out"));
         }
         let context = context(job)?;
-        let started = service.builds.start_pipeline_build(&job.caller, job.setting("ProjectName"), context).await;
+        let started =
+            service.pipeline_builds.start_pipeline_build(&job.caller, job.setting("ProjectName"), context).await;
         let build = started.map_err(start_trouble)?;
         Ok(Course::Runs(External { id: build.id, url: None }))
     }

@@ -1,6 +1,7 @@
 //! ListActionExecutions: the history of actions, newest first.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aws::codepipeline::error::validation_exception;
 use aws::codepipeline::{
@@ -14,6 +15,7 @@ use super::state::error_details;
 use crate::error::Failed;
 use crate::model::{ActionExecution, Artifact, Pipeline};
 use crate::rules::definition::Definition;
+use crate::rules::secrets::{MASK, is_secret};
 use crate::service::Service;
 
 /// The most action executions of a page.
@@ -39,18 +41,27 @@ impl Service {
         let what = format!("ListActionExecutions/{}/{execution}/{}", pipeline.id, wanted.latest);
         let paging = Paging::new(scope, &what, input.next_token.as_deref(), input.max_results, PAGE)?;
         let (actions, next_token) = self.actions_page(scope, &pipeline, &wanted, &paging).await?;
-        let mut definitions = BTreeMap::new();
+        let definitions = self.definitions(scope, &pipeline, &actions).await?;
         let mut details = Vec::with_capacity(actions.len());
         for action in &actions {
-            if !definitions.contains_key(&action.pipeline_version) {
-                definitions.insert(
-                    action.pipeline_version,
-                    self.definition(scope, &pipeline.id, action.pipeline_version).await?,
-                );
-            }
-            details.push(self.detail(action, &definitions[&action.pipeline_version]).await?);
+            details.push(self.detail(action, definitions.get(&action.pipeline_version)).await?);
         }
         Ok(ListActionExecutionsOutput { action_execution_details: Some(details), next_token })
+    }
+
+    /// The structures that these action executions belong to, by version.
+    async fn definitions(
+        &self,
+        scope: &Scope,
+        pipeline: &Pipeline,
+        actions: &[Stored<ActionExecution>],
+    ) -> Result<BTreeMap<i32, Arc<Definition>>, Failed> {
+        let versions: BTreeSet<i32> = actions.iter().map(|action| action.pipeline_version).collect();
+        let mut definitions = BTreeMap::new();
+        for version in versions {
+            definitions.insert(version, self.definition(scope, &pipeline.id, version).await?);
+        }
+        Ok(definitions)
     }
 
     async fn actions_page(
@@ -95,16 +106,20 @@ impl Service {
         Ok((last, next))
     }
 
-    async fn detail(&self, action: &ActionExecution, definition: &Definition) -> Result<ActionExecutionDetail, Failed> {
-        let declared = definition.action(&action.stage, &action.action);
+    async fn detail(
+        &self,
+        action: &ActionExecution,
+        definition: Option<&Arc<Definition>>,
+    ) -> Result<ActionExecutionDetail, Failed> {
+        let declared = definition.and_then(|definition| definition.action(&action.stage, &action.action));
         let resolved = match &action.resolved_configuration {
             Some(text) => Some(serde_json::from_str(&text.read(&self.blobs).await?)?),
             None => None,
         };
         let input = ActionExecutionInput {
             action_type_id: Some(type_id(action)),
-            configuration: declared.map(|declared| declared.configuration.clone()),
-            resolved_configuration: resolved,
+            configuration: declared.map(|declared| masked(action, declared.configuration.clone())),
+            resolved_configuration: resolved.map(|resolved| masked(action, resolved)),
             role_arn: declared.and_then(|declared| declared.role.clone()),
             region: action.region.clone(),
             input_artifacts: Some(action.inputs.iter().map(artifact).collect()),
@@ -144,6 +159,15 @@ fn wanted(filter: ActionExecutionFilter) -> Result<Wanted, Failed> {
         }),
         (None, None) => Ok(Wanted { execution: None, latest: false }),
     }
+}
+
+fn masked(action: &ActionExecution, mut settings: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    for (key, value) in &mut settings {
+        if is_secret(&action.kind.provider, key) {
+            MASK.clone_into(value);
+        }
+    }
+    settings
 }
 
 fn type_id(action: &ActionExecution) -> ActionTypeId {

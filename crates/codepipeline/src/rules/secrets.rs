@@ -8,6 +8,12 @@ pub const MASK: &str = "****";
 /// Secret settings by provider.
 const SECRETS: [(&str, &str); 1] = [("GitHub", "OAuthToken")];
 
+/// Whether a provider's setting is a secret.
+#[must_use]
+pub fn is_secret(provider: &str, setting: &str) -> bool {
+    SECRETS.contains(&(provider, setting))
+}
+
 /// A secret's place in a declaration: stage, action and setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretPlace {

@@ -89,7 +89,7 @@ impl Service {
                     any = true;
                 }
                 Err(Failed::Aws(refusal)) => {
-                    tracing::warn!(pipeline = name, %refusal, "a change of its source started nothing")
+                    tracing::warn!(pipeline = name, %refusal, "a change of its source started nothing");
                 }
                 Err(ours) => return Err(ours),
             }

@@ -1,0 +1,10 @@
+//! Whole pipelines on a real store, among scripted sister services.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod api;
+mod bucket;
+mod journey;
+mod restarts;
+mod sisters;
+mod triggers;
+mod world;

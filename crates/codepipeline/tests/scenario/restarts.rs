@@ -1,0 +1,76 @@
+//! The server dies in the middle; everything goes on, and nothing happens twice.
+
+use std::time::Duration;
+
+use super::world::{World, three_stages};
+
+#[tokio::test]
+async fn a_build_whose_start_was_never_confirmed_is_not_started_again() {
+    let world = World::new();
+    world.sisters.set_head("app/main", "c1");
+    world.sisters.mute.lock().unwrap().insert("start_pipeline_build");
+    world.create(three_stages()).await;
+    world.until_builds(1).await;
+    world.sisters.mute.lock().unwrap().clear();
+    let world = world.restart().await;
+    world.end_build(0, "SUCCEEDED", &[]).await;
+    world.until_deployments(1).await;
+    world.end_deployment(0, "Succeeded").await;
+    world.until(&["Succeeded"]).await;
+    assert_eq!(world.sisters.builds.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_deployment_whose_creation_was_never_confirmed_is_found_again() {
+    let world = World::new();
+    world.sisters.set_head("app/main", "c1");
+    world.sisters.mute.lock().unwrap().insert("create_deployment");
+    world.create(three_stages()).await;
+    world.until_builds(1).await;
+    world.end_build(0, "SUCCEEDED", &[]).await;
+    world.until_deployments(1).await;
+    world.sisters.mute.lock().unwrap().clear();
+    let world = world.restart().await;
+    world.end_deployment(0, "Succeeded").await;
+    world.until(&["Succeeded"]).await;
+    assert_eq!(world.sisters.deployments.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_ended_while_the_server_was_down_is_noticed() {
+    let world = World::new();
+    world.sisters.set_head("app/main", "c1");
+    world.create(three_stages()).await;
+    world.until_builds(1).await;
+    world.sisters.end_build(0, "SUCCEEDED", &[]);
+    let world = world.restart().await;
+    world.clock.advance(Duration::from_secs(61));
+    world.until_deployments(1).await;
+}
+
+#[tokio::test]
+async fn a_push_during_a_restart_starts_one_execution() {
+    let world = World::new();
+    world.sisters.set_head("app/main", "c1");
+    world.create(three_stages()).await;
+    world.until_builds(1).await;
+    world.end_build(0, "FAILED", &[]).await;
+    world.until(&["Failed"]).await;
+    world.push("c2").await;
+    let world = world.restart().await.restart().await;
+    world.until_builds(2).await;
+    assert_eq!(world.executions().await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_action_that_takes_too_long_fails() {
+    let world = World::new();
+    world.sisters.set_head("app/main", "c1");
+    world.create(three_stages()).await;
+    world.until_builds(1).await;
+    world.clock.advance(Duration::from_secs(37 * 60 * 60));
+    world.until(&["Failed"]).await;
+    let state = world.state().await;
+    let summary = &state["stageStates"][1]["actionStates"][0]["latestExecution"]["summary"];
+    assert!(summary.as_str().unwrap().contains("time limit"), "{summary}");
+}
