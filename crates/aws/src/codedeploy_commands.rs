@@ -5,11 +5,12 @@
 //! operations answer under two signing names: `codedeploy-commands`, and `codedeploy-commands-secure` with the target
 //! prefix `CodeDeployCommandService`.
 
-use crate::Error;
+use crate::{Error, Guard};
 use async_trait::async_trait;
 use kernel::Caller;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The signing names and, for each, the prefix of `X-Amz-Target`.
 pub const TARGET_PREFIXES: [(&str, &str); 2] = [
@@ -52,6 +53,70 @@ pub trait CodeDeployCommands: Send + Sync {
     /// Reports a command's end. The first report counts; later ones are accepted and ignored.
     async fn put_host_command_complete(&self, caller: &Caller, input: PutHostCommandCompleteInput)
     -> Result<(), Error>;
+}
+
+/// The operation that an `X-Amz-Target` names, under either prefix; `None` if it is not of this protocol.
+pub fn operation(target: &str) -> Option<&str> {
+    let (prefix, operation) = target.split_once('.')?;
+    TARGET_PREFIXES.iter().any(|(_, known)| *known == prefix).then_some(operation)
+}
+
+/// The protocol behind its gate: each call is authorized and audited before it is made.
+pub struct Gated {
+    service: Arc<dyn CodeDeployCommands>,
+    guard: Guard,
+}
+
+impl Gated {
+    /// `service` behind `guard`.
+    pub fn new(service: Arc<dyn CodeDeployCommands>, guard: Guard) -> Self {
+        Self { service, guard }
+    }
+
+    async fn pass(&self, caller: &Caller, operation: &str, host: Option<&str>) -> Result<(), Error> {
+        let action = format!("codedeploy-commands-secure:{operation}");
+        let resources: Vec<String> = host.map(str::to_owned).into_iter().collect();
+        self.guard.pass(caller, "codedeploy-commands", operation, &action, &resources).await
+    }
+}
+
+#[async_trait]
+impl CodeDeployCommands for Gated {
+    async fn poll_host_command(
+        &self,
+        caller: &Caller,
+        input: PollHostCommandInput,
+    ) -> Result<PollHostCommandOutput, Error> {
+        self.pass(caller, "PollHostCommand", Some(&input.host_identifier)).await?;
+        self.service.poll_host_command(caller, input).await
+    }
+
+    async fn get_deployment_specification(
+        &self,
+        caller: &Caller,
+        input: GetDeploymentSpecificationInput,
+    ) -> Result<GetDeploymentSpecificationOutput, Error> {
+        self.pass(caller, "GetDeploymentSpecification", Some(&input.host_identifier)).await?;
+        self.service.get_deployment_specification(caller, input).await
+    }
+
+    async fn put_host_command_acknowledgement(
+        &self,
+        caller: &Caller,
+        input: PutHostCommandAcknowledgementInput,
+    ) -> Result<PutHostCommandAcknowledgementOutput, Error> {
+        self.pass(caller, "PutHostCommandAcknowledgement", None).await?;
+        self.service.put_host_command_acknowledgement(caller, input).await
+    }
+
+    async fn put_host_command_complete(
+        &self,
+        caller: &Caller,
+        input: PutHostCommandCompleteInput,
+    ) -> Result<(), Error> {
+        self.pass(caller, "PutHostCommandComplete", None).await?;
+        self.service.put_host_command_complete(caller, input).await
+    }
 }
 
 /// What CodeDeploy grants the identities of its hosts beyond their policies.
@@ -227,6 +292,18 @@ mod tests {
             serde_json::to_value(PollHostCommandOutput { host_command: Some(command) }).unwrap();
         assert_eq!(json["HostCommand"]["CommandName"], "Install");
         assert_eq!(json["HostCommand"]["Nonce"], 7);
+    }
+
+    #[test]
+    fn both_target_prefixes_name_operations() {
+        for (target, expected) in [
+            ("CodeDeployCommandService_v20141006.PollHostCommand", Some("PollHostCommand")),
+            ("CodeDeployCommandService.PollHostCommand", Some("PollHostCommand")),
+            ("CodeDeploy_20141006.GetDeployment", None),
+            ("PollHostCommand", None),
+        ] {
+            assert_eq!(operation(target), expected, "{target}");
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Host {
                 let polled =
                     service.poll_host_command(&caller, PollHostCommandInput { host_identifier: caller.arn() }).await;
                 if let Some(command) = polled.unwrap().host_command {
-                    run(&*service, &caller, &script, &log, command).await;
+                    run(&service, &caller, &script, &log, command).await;
                 }
             }
         });

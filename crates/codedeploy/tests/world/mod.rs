@@ -1,4 +1,5 @@
 //! A server in a folder of its own, with hosts that speak the agents' protocol to it in-process.
+#![expect(clippy::panic, reason = "tests")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 mod host;

@@ -1,5 +1,7 @@
 //! A whole rollout against hosts that end in any order with any result.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "tests")]
+
 use super::*;
 use proptest::prelude::*;
 
