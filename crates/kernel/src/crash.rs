@@ -1,8 +1,9 @@
 //! Named points where a test makes the process die, to prove that a restart loses nothing.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The environment variable that names the point to die at.
+/// The environment variable that names the point to die at: `name`, or `name@n` for its n-th pass.
 pub const VARIABLE: &str = "LANDFALL_CRASH_POINT";
 
 /// Aborts the process here when `LANDFALL_CRASH_POINT` names this point; does nothing in release
@@ -16,12 +17,42 @@ macro_rules! crash_point {
     };
 }
 
-/// Aborts if `name` is the armed point; called by [`crash_point!`](crate::crash_point).
+/// Counts a pass of `name` and aborts at the armed one; called by [`crash_point!`](crate::crash_point).
 pub fn reached(name: &str) {
-    static ARMED: OnceLock<Option<String>> = OnceLock::new();
-    let armed = ARMED.get_or_init(|| std::env::var(VARIABLE).ok());
-    if armed.as_deref() == Some(name) {
+    static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+    static PASSES: AtomicU64 = AtomicU64::new(0);
+    let armed = ARMED.get_or_init(|| std::env::var(VARIABLE).ok().map(|text| Armed::parse(&text)));
+    let Some(armed) = armed.as_ref().filter(|armed| armed.name == name) else { return };
+    if PASSES.fetch_add(1, Ordering::Relaxed) + 1 == armed.pass {
         eprintln!("crash point {name} reached");
         std::process::abort();
+    }
+}
+
+/// Where to die.
+#[derive(Debug, PartialEq, Eq)]
+struct Armed {
+    name: String,
+    /// From 1.
+    pass: u64,
+}
+
+impl Armed {
+    /// Without a number, or with one that is none, the first pass.
+    fn parse(text: &str) -> Self {
+        let (name, pass) = text.split_once('@').unwrap_or((text, "1"));
+        Self { name: name.to_owned(), pass: pass.parse().unwrap_or(1) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_is_named_with_or_without_a_pass() {
+        for (text, name, pass) in [("a", "a", 1), ("a@7", "a", 7), ("a@", "a", 1), ("", "", 1)] {
+            assert_eq!(Armed::parse(text), Armed { name: name.to_owned(), pass }, "{text}");
+        }
     }
 }
