@@ -36,10 +36,7 @@ fn run(command: Option<&str>, address: SocketAddr) -> io::Result<bool> {
     match command {
         Some("serve") => {
             let listener = TcpListener::bind(address)?;
-            println!(
-                "hello-service {VERSION} listens on {}",
-                listener.local_addr()?
-            );
+            println!("hello-service {VERSION} listens on {}", listener.local_addr()?);
             serve(&listener)?;
         }
         Some("fetch") => print!("{}", fetch(address, "/")?),

@@ -15,28 +15,16 @@ pub struct Response {
 
 impl Response {
     fn text(status: &'static str, body: &str) -> Self {
-        Self {
-            status,
-            content_type: "text/plain; charset=utf-8",
-            body: format!("{body}\n"),
-        }
+        Self { status, content_type: "text/plain; charset=utf-8", body: format!("{body}\n") }
     }
 
     fn html(body: String) -> Self {
-        Self {
-            status: "200 OK",
-            content_type: "text/html; charset=utf-8",
-            body,
-        }
+        Self { status: "200 OK", content_type: "text/html; charset=utf-8", body }
     }
 
     /// The answer on the wire.
     pub fn encode(&self) -> Vec<u8> {
-        let Self {
-            status,
-            content_type,
-            body,
-        } = self;
+        let Self { status, content_type, body } = self;
         let length = body.len();
         format!("HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
             .into_bytes()
@@ -48,10 +36,7 @@ pub fn respond(request: Result<Request, BadRequest>) -> Response {
     let request = match request {
         Ok(request) => request,
         Err(BadRequest::TooLong) => {
-            return Response::text(
-                "431 Request Header Fields Too Large",
-                "the request is too long",
-            );
+            return Response::text("431 Request Header Fields Too Large", "the request is too long");
         }
         Err(BadRequest::Malformed) => {
             return Response::text("400 Bad Request", "this is not an HTTP/1.1 request");
@@ -79,10 +64,7 @@ fn greeting(name: &str) -> Response {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -90,30 +72,20 @@ mod tests {
     use super::*;
 
     fn get(path: &str) -> Response {
-        respond(Ok(Request {
-            method: "GET".to_owned(),
-            path: path.to_owned(),
-        }))
+        respond(Ok(Request { method: "GET".to_owned(), path: path.to_owned() }))
     }
 
     #[test]
     fn the_page_greets_and_says_its_version() {
         let page = get("/");
         assert_eq!(page.status, "200 OK");
-        assert!(
-            page.body.contains("Hello, world!")
-                && page.body.contains(&format!("version {VERSION}"))
-        );
+        assert!(page.body.contains("Hello, world!") && page.body.contains(&format!("version {VERSION}")));
     }
 
     #[test]
     fn a_name_is_greeted_and_cannot_bring_markup() {
         assert!(get("/hello/Ada").body.contains("Hello, Ada!"));
-        assert!(
-            get("/hello/<script>")
-                .body
-                .contains("Hello, &lt;script&gt;!")
-        );
+        assert!(get("/hello/<script>").body.contains("Hello, &lt;script&gt;!"));
     }
 
     #[test]
@@ -122,17 +94,10 @@ mod tests {
         assert_eq!(get("/version").body, format!("{VERSION}\n"));
         assert_eq!(get("/nowhere").status, "404 Not Found");
         assert_eq!(
-            respond(Ok(Request {
-                method: "PUT".to_owned(),
-                path: "/".to_owned()
-            }))
-            .status,
+            respond(Ok(Request { method: "PUT".to_owned(), path: "/".to_owned() })).status,
             "405 Method Not Allowed"
         );
-        assert_eq!(
-            respond(Err(BadRequest::Malformed)).status,
-            "400 Bad Request"
-        );
+        assert_eq!(respond(Err(BadRequest::Malformed)).status, "400 Bad Request");
     }
 
     #[test]

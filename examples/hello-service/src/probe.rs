@@ -11,18 +11,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn fetch(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.take(1 << 20).read_to_string(&mut answer)?;
     match answer.split_once("\r\n\r\n") {
         Some((head, body)) if head.starts_with("HTTP/1.1 200 ") => Ok(body.to_owned()),
-        _ => Err(io::Error::other(format!(
-            "unexpected answer: {}",
-            answer.lines().next().unwrap_or("nothing")
-        ))),
+        _ => Err(io::Error::other(format!("unexpected answer: {}", answer.lines().next().unwrap_or("nothing")))),
     }
 }
 
@@ -39,8 +33,5 @@ pub fn probe(address: SocketAddr, limit: Duration) -> io::Result<()> {
     if running.trim_end() == VERSION {
         return Ok(());
     }
-    Err(io::Error::other(format!(
-        "version {} answers instead of {VERSION}",
-        running.trim_end()
-    )))
+    Err(io::Error::other(format!("version {} answers instead of {VERSION}", running.trim_end())))
 }

@@ -35,10 +35,7 @@ impl Request {
                 if target.starts_with('/') && version.starts_with("HTTP/1.") =>
             {
                 let path = target.split('?').next().unwrap_or(target);
-                Ok(Self {
-                    method: method.to_owned(),
-                    path: path.to_owned(),
-                })
+                Ok(Self { method: method.to_owned(), path: path.to_owned() })
             }
             _ => Err(BadRequest::Malformed),
         }
@@ -73,21 +70,14 @@ mod tests {
     #[test]
     fn a_request_line_gives_method_and_path() {
         let request = read("GET /hello/you?loud=1 HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
-        assert_eq!(
-            (request.method.as_str(), request.path.as_str()),
-            ("GET", "/hello/you")
-        );
+        assert_eq!((request.method.as_str(), request.path.as_str()), ("GET", "/hello/you"));
     }
 
     #[test]
     fn bad_heads_are_refused() {
-        for text in [
-            "",
-            "GET\r\n\r\n",
-            "GET / HTTP/2\r\n\r\n",
-            "GET here HTTP/1.1\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: x",
-        ] {
+        for text in
+            ["", "GET\r\n\r\n", "GET / HTTP/2\r\n\r\n", "GET here HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: x"]
+        {
             assert_eq!(read(text), Err(BadRequest::Malformed), "{text:?}");
         }
         let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(LONGEST_HEAD));

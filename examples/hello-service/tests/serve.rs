@@ -15,19 +15,13 @@ fn start() -> SocketAddr {
 #[test]
 fn a_client_gets_the_page() {
     let page = fetch(start(), "/").unwrap();
-    assert!(
-        page.contains(&format!("hello-service version {VERSION}")),
-        "{page}"
-    );
+    assert!(page.contains(&format!("hello-service version {VERSION}")), "{page}");
 }
 
 #[test]
 fn a_probe_passes_on_this_version_and_fails_where_nothing_listens() {
     probe(start(), Duration::from_secs(5)).unwrap();
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert!(probe(free, Duration::ZERO).is_err());
 }
 
