@@ -3,9 +3,11 @@
 use kernel::{Document, Index, Large, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::rules::definition::ActionKind;
+use super::execution::Execution;
+use crate::rules::definition::{Action, ActionKind};
 use crate::rules::flow::Ordinal;
 use crate::rules::status::ActionStatus;
+use crate::rules::timeouts::action_timeout;
 
 /// One attempt at one action of one execution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -155,6 +157,47 @@ impl ActionExecution {
     /// Index by the id of what runs outside, while it is awaited.
     pub const EXTERNAL: &'static str = "external";
 
+    /// A new attempt at `action` of `stage`, due at once.
+    #[must_use]
+    pub fn new(
+        execution: &Execution,
+        number: u32,
+        (stage, action): (&str, &Action),
+        role: &str,
+        (id, now): (String, Timestamp),
+    ) -> Self {
+        Self {
+            pipeline_id: execution.pipeline_id.clone(),
+            pipeline: execution.pipeline.clone(),
+            ordinal: execution.run.ordinal,
+            execution_id: execution.id.clone(),
+            number,
+            id,
+            pipeline_version: execution.run.version,
+            stage: stage.to_owned(),
+            action: action.name.clone(),
+            kind: action.kind.clone(),
+            namespace: action.namespace.clone(),
+            region: action.region.clone(),
+            role: role.to_owned(),
+            status: ActionStatus::InProgress,
+            phase: Phase::Declared,
+            resolved_configuration: None,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            source_revision: None,
+            revision: None,
+            variables: None,
+            summary: None,
+            failure: None,
+            started: now,
+            updated: now,
+            updated_by: None,
+            deadline: now + action_timeout(&action.kind),
+            due: Some(now),
+        }
+    }
+
     /// What the keys of an execution's action executions begin with.
     #[must_use]
     pub fn prefix(pipeline_id: &str, ordinal: Ordinal) -> String {
@@ -170,7 +213,7 @@ impl ActionExecution {
         }
     }
 
-    /// Ends it. A summary that is already there stays unless there is a new one.
+    /// Ends it.
     pub fn end(&mut self, status: ActionStatus, now: Timestamp) {
         self.status = status;
         self.phase = Phase::Ended(self.external().cloned());
@@ -181,39 +224,26 @@ impl ActionExecution {
 
 #[cfg(test)]
 mod tests {
+    use super::super::execution::Trigger;
     use super::*;
+    use crate::rules::definition::ExecutionMode;
+    use crate::rules::flow::Run;
 
     fn action(ordinal: Ordinal, number: u32) -> ActionExecution {
-        ActionExecution {
+        let now = Timestamp::from_millis(1);
+        let execution = Execution {
             pipeline_id: "p-1".into(),
             pipeline: "app".into(),
-            ordinal,
-            execution_id: "e".into(),
-            number,
-            id: "a".into(),
-            pipeline_version: 1,
-            stage: "Build".into(),
-            action: "Compile".into(),
-            kind: ActionKind::default(),
-            namespace: None,
-            region: None,
-            role: "r".into(),
-            status: ActionStatus::InProgress,
-            phase: Phase::Declared,
-            resolved_configuration: None,
-            inputs: vec![],
-            outputs: vec![],
-            source_revision: None,
-            revision: None,
-            variables: None,
-            summary: None,
-            failure: None,
-            started: Timestamp::from_millis(1),
-            updated: Timestamp::from_millis(1),
-            updated_by: None,
-            deadline: Timestamp::from_millis(9),
-            due: Some(Timestamp::from_millis(1)),
-        }
+            id: "e".into(),
+            run: Run::new(ordinal, 1, ExecutionMode::Superseded, now),
+            trigger: Trigger::default(),
+            client_token: None,
+            input: Large::default(),
+            started: now,
+            stop_reason: None,
+        };
+        let declared = Action { name: "Compile".into(), ..Action::default() };
+        ActionExecution::new(&execution, number, ("Build", &declared), "role", ("a".into(), now))
     }
 
     #[test]

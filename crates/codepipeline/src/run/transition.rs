@@ -7,12 +7,11 @@ use std::sync::Arc;
 use kernel::{Batch, Event as Notice, Ids, Scope, Stored, Timestamp};
 
 use super::notices::Notices;
-use crate::model::{ActionExecution, Execution, Phase, Pipeline};
+use crate::model::{ActionExecution, Execution, Pipeline};
 use crate::rules::definition::{Action, Definition, ExecutionMode};
 use crate::rules::flow::{Flow, Ordinal};
 use crate::rules::status::ActionStatus;
 use crate::rules::step::{Command, Event, step};
-use crate::rules::timeouts::action_timeout;
 
 /// The documents of one pipeline's flow, as read, and what is to become of them.
 pub(crate) struct Transition {
@@ -171,36 +170,8 @@ impl Transition {
         action: &Action,
     ) {
         let Some(execution) = self.execution(ordinal) else { return };
-        let started = ActionExecution {
-            pipeline_id: execution.pipeline_id.clone(),
-            pipeline: execution.pipeline.clone(),
-            ordinal,
-            execution_id: execution.id.clone(),
-            number,
-            id: self.ids.uuid(),
-            pipeline_version: execution.run.version,
-            stage: stage.to_owned(),
-            action: action.name.clone(),
-            kind: action.kind.clone(),
-            namespace: action.namespace.clone(),
-            region: action.region.clone(),
-            role: action.role.clone().unwrap_or_else(|| definition.role.clone()),
-            status: ActionStatus::InProgress,
-            phase: Phase::Declared,
-            resolved_configuration: None,
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            source_revision: None,
-            revision: None,
-            variables: None,
-            summary: None,
-            failure: None,
-            started: self.now,
-            updated: self.now,
-            updated_by: None,
-            deadline: self.now + action_timeout(&action.kind),
-            due: Some(self.now),
-        };
+        let role = action.role.as_ref().unwrap_or(&definition.role);
+        let started = ActionExecution::new(execution, number, (stage, action), role, (self.ids.uuid(), self.now));
         let notice = self.notices().action(execution, &started);
         self.notices.push(notice);
         self.new_actions.push(started);

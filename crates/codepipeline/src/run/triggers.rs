@@ -19,7 +19,7 @@ pub(super) async fn listen(service: Arc<Service>, source: &'static str, stop: St
     while !stop.is_stopped() {
         let listening = async {
             let name = format!("codepipeline.sources.{source}");
-            let subscription = service.documents.bus().subscribe(&name).await?;
+            let subscription = service.documents.bus().subscribe_from_start(&name).await?;
             service.follow(subscription.only(source)).await
         };
         tokio::select! {

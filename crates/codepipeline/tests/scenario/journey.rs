@@ -1,6 +1,6 @@
 //! Executions from start to end.
 
-use aws::codepipeline::{CodePipeline, StopPipelineExecutionInput, UpdatePipelineInput};
+use aws::codepipeline::{CodePipeline, UpdatePipelineInput};
 use serde_json::json;
 
 use super::world::{World, action, eventually, three_stages};
@@ -174,31 +174,20 @@ async fn parallel_actions_start_together_and_the_next_order_waits_for_both() {
     world.until(&["Succeeded"]).await;
 }
 
-fn stop(world: &World, id: &str, abandon: bool) -> StopPipelineExecutionInput {
-    let _ = world;
-    StopPipelineExecutionInput {
-        pipeline_name: Some("app".into()),
-        pipeline_execution_id: Some(id.into()),
-        abandon: Some(abandon),
-        reason: Some("wrong commit".into()),
-    }
-}
-
 #[tokio::test]
 async fn stop_and_wait_and_stop_and_abandon() {
     let world = World::new();
     world.sisters.set_head("app/main", "c1");
     world.create(three_stages()).await;
     world.until_builds(1).await;
-    let id = world.executions().await[0].pipeline_execution_id.clone().unwrap();
-    world.service.stop_pipeline_execution(&world.caller, stop(&world, &id, false)).await.unwrap();
+    world.stop(false).await.unwrap();
     assert_eq!(world.statuses().await, ["Stopping"]);
-    let again = world.service.stop_pipeline_execution(&world.caller, stop(&world, &id, false)).await.unwrap_err();
+    let again = world.stop(false).await.unwrap_err();
     assert_eq!(again.code, "DuplicatedStopRequestException");
-    world.service.stop_pipeline_execution(&world.caller, stop(&world, &id, true)).await.unwrap();
+    world.stop(true).await.unwrap();
     world.until(&["Stopped"]).await;
     assert_eq!(world.actions().await[1], "Build/Compile Abandoned");
-    let over = world.service.stop_pipeline_execution(&world.caller, stop(&world, &id, true)).await.unwrap_err();
+    let over = world.stop(true).await.unwrap_err();
     assert_eq!(over.code, "PipelineExecutionNotStoppableException");
     world.end_build(0, "SUCCEEDED", &[]).await;
     world.start().await;

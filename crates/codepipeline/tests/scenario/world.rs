@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use aws::codepipeline::{
     CodePipeline, CreatePipelineInput, GetPipelineStateInput, ListActionExecutionsInput, ListPipelineExecutionsInput,
-    PipelineDeclaration, PipelineExecutionSummary, StartPipelineExecutionInput,
+    PipelineDeclaration, PipelineExecutionSummary, StartPipelineExecutionInput, StopPipelineExecutionInput,
+    StopPipelineExecutionOutput,
 };
 use codepipeline::{Dependencies, Service};
-use kernel::{Batch, Blobs, Caller, Event, ManualClock, Scope, Seal, SequentialIds, Stop, Store, Timestamp};
+use kernel::{
+    Batch, Blobs, Caller, Event, ManualClock, Scope, Seal, SequentialIds, Stop, Store, Subscription, Timestamp,
+};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -69,6 +72,22 @@ impl World {
     pub(crate) async fn start(&self) -> String {
         let input = StartPipelineExecutionInput { name: Some("app".into()), ..StartPipelineExecutionInput::default() };
         self.service.start_pipeline_execution(&self.caller, input).await.unwrap().pipeline_execution_id.unwrap()
+    }
+
+    /// What CodePipeline publishes from now on.
+    pub(crate) async fn events(&self) -> Subscription {
+        self.store.bus().subscribe("test.events").await.unwrap().only("aws.codepipeline")
+    }
+
+    /// Stops the oldest execution.
+    pub(crate) async fn stop(&self, abandon: bool) -> Result<StopPipelineExecutionOutput, aws::Error> {
+        let input = StopPipelineExecutionInput {
+            pipeline_name: Some("app".into()),
+            pipeline_execution_id: self.executions().await[0].pipeline_execution_id.clone(),
+            abandon: Some(abandon),
+            reason: Some("wrong commit".into()),
+        };
+        self.service.stop_pipeline_execution(&self.caller, input).await
     }
 
     /// A push to `app/main`: the branch moves, then the event is published.
