@@ -11,6 +11,7 @@
 pub mod archive;
 pub mod build;
 pub mod forward;
+pub mod host;
 pub mod process;
 pub mod protocol;
 pub mod shim;

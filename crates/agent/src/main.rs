@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Some("shim") => agent::shim::main(arguments),
         Some("mark") => agent::build::mark(arguments),
         Some("build") => run(agent::build::run()),
+        Some("host") => run(agent::host::run(arguments)),
         Some("--version") => version(),
         _ => usage(arguments),
     }

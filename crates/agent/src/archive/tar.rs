@@ -62,9 +62,9 @@ mod tests {
 
     use super::*;
 
-    type Given = (EntryType, &'static str, &'static str);
+    type Given<'a> = (EntryType, &'a str, &'a str);
 
-    fn archive(entries: &[Given]) -> Vec<u8> {
+    fn archive(entries: &[Given<'_>]) -> Vec<u8> {
         let mut builder = Builder::new(vec![]);
         for (kind, name, content) in entries {
             let mut header = Header::new_gnu();
@@ -83,7 +83,7 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
-    fn unpacked(entries: &[Given]) -> (tempfile::TempDir, Result<(), ArchiveError>) {
+    fn unpacked(entries: &[Given<'_>]) -> (tempfile::TempDir, Result<(), ArchiveError>) {
         let folder = tempfile::tempdir().unwrap();
         let result = unpack(&archive(entries)[..], folder.path());
         (folder, result)
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn dangerous_entries_are_refused_with_their_name() {
-        let table: &[(&[Given], &str)] = &[
+        let table: &[(&[Given<'_>], &str)] = &[
             (&[(EntryType::Regular, "../evil", "x")], "../evil"),
             (&[(EntryType::Regular, "/evil", "x")], "/evil"),
             (&[(EntryType::Symlink, "evil", "/etc/passwd")], "leads out"),

@@ -1,0 +1,101 @@
+//! Reading DER (X.690), as far as a `SignedData` and a certificate need it.
+
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const BIT_STRING: u8 = 0x03;
+pub(super) const OCTET_STRING: u8 = 0x04;
+pub(super) const OID: u8 = 0x06;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const SET: u8 = 0x31;
+
+/// The tag of a constructed element `[number]`.
+pub(super) const fn context(number: u8) -> u8 {
+    0xa0 | number
+}
+
+/// Object identifiers, encoded.
+pub(super) mod oid {
+    pub(in super::super) const DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01];
+    pub(in super::super) const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
+    pub(in super::super) const MESSAGE_DIGEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04];
+    pub(in super::super) const SHA256: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
+    pub(in super::super) const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+    pub(in super::super) const PRIME256V1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+    pub(in super::super) const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+}
+
+/// Elements one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Elements<'a>(pub(super) &'a [u8]);
+
+impl<'a> Elements<'a> {
+    /// The next element, whatever its tag: tag, content, and the whole of it.
+    pub(super) fn any(&mut self) -> Option<(u8, &'a [u8], &'a [u8])> {
+        let (&tag, rest) = self.0.split_first()?;
+        let (&first, rest) = rest.split_first()?;
+        let (length, rest) = length(first, rest)?;
+        let (content, after) = rest.split_at_checked(length)?;
+        let whole = &self.0[..self.0.len() - after.len()];
+        self.0 = after;
+        Some((tag, content, whole))
+    }
+
+    /// The next element's content, if it has this tag.
+    pub(super) fn take(&mut self, tag: u8) -> Option<&'a [u8]> {
+        let mut ahead = *self;
+        let (found, content, _) = ahead.any()?;
+        (found == tag).then(|| {
+            *self = ahead;
+            content
+        })
+    }
+
+    /// The next element's parts, if it has this tag.
+    pub(super) fn enter(&mut self, tag: u8) -> Option<Self> {
+        self.take(tag).map(Self)
+    }
+}
+
+/// Definite lengths of at most four bytes.
+fn length(first: u8, rest: &[u8]) -> Option<(usize, &[u8])> {
+    match first {
+        0..=0x7f => Some((first.into(), rest)),
+        0x81..=0x84 => {
+            let (bytes, rest) = rest.split_at_checked((first & 0x7f).into())?;
+            Some((bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn elements_are_read_in_turn() {
+        let mut elements = Elements(&[SEQUENCE, 3, INTEGER, 1, 5, OCTET_STRING, 0x81, 1, 7]);
+        assert_eq!(elements.take(INTEGER), None);
+        assert_eq!(elements.enter(SEQUENCE).and_then(|mut inner| inner.take(INTEGER)), Some(&[5][..]));
+        assert_eq!(elements.any(), Some((OCTET_STRING, &[7][..], &[OCTET_STRING, 0x81, 1, 7][..])));
+        assert_eq!(elements.any(), None);
+    }
+
+    #[test]
+    fn lengths_beyond_the_end_and_indefinite_ones_are_refused() {
+        for bytes in
+            [&[SEQUENCE, 5, 0][..], &[SEQUENCE, 0x80, 0, 0], &[SEQUENCE, 0x84, 255, 255, 255, 255], &[SEQUENCE]]
+        {
+            assert_eq!(Elements(bytes).any(), None, "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in any::<Vec<u8>>()) {
+            let mut elements = Elements(&bytes);
+            while elements.any().is_some() {}
+        }
+    }
+}
