@@ -5,6 +5,9 @@ use crate::model::{BucketRecord, Garbage, scope};
 use async_trait::async_trait;
 use kernel::work::{self, Reconciler, WorkOptions};
 use kernel::{Lease, Scope, StepError, Stop, Stored};
+use sigv4::EMPTY_SHA256;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// How many blobs are looked at at once.
@@ -18,10 +21,45 @@ impl Service {
         let garbage = Arc::new(Collector(Arc::clone(&self)));
         let buckets = Arc::new(Reopener(Arc::clone(&self)));
         tokio::join!(
+            self.sweep(&stop),
             work::run(documents(), clock(), stop.clone(), WorkOptions::concurrent(AT_ONCE), garbage),
             work::run(documents(), clock(), stop.clone(), WorkOptions::concurrent(1), buckets),
         );
     }
+
+    /// Removes, once after a start, the blobs that a crash left between their arrival and the document's.
+    async fn sweep(&self, stop: &Stop) {
+        let root = self.blobs.path(EMPTY_SHA256).ok();
+        let Some(area) = root.as_deref().and_then(Path::parent).and_then(Path::parent).map(Path::to_owned) else { return };
+        let listed = tokio::task::spawn_blocking(move || digests(&area)).await;
+        let digests = listed.map_err(io::Error::other).and_then(|digests| digests);
+        match digests {
+            Ok(digests) => {
+                for digest in digests.into_iter().take_while(|_| !stop.is_stopped()) {
+                    if let Err(error) = self.collect(&digest).await {
+                        tracing::warn!(%error, digest, "a blob could not be swept");
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the blobs could not be listed"),
+        }
+    }
+}
+
+/// The digests of the blobs in an area: `ab/cdef…`.
+fn digests(area: &Path) -> io::Result<Vec<String>> {
+    let mut digests = Vec::new();
+    for folder in std::fs::read_dir(area)? {
+        let folder = folder?;
+        let start = folder.file_name().to_string_lossy().into_owned();
+        if start.len() != 2 {
+            continue;
+        }
+        for file in std::fs::read_dir(folder.path())? {
+            digests.push(format!("{start}{}", file?.file_name().to_string_lossy()));
+        }
+    }
+    Ok(digests)
 }
 
 /// Removes blobs that documents stopped referring to.

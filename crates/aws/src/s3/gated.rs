@@ -4,35 +4,25 @@
 //! S3". S3's constraints are checked by its service, since they are about headers and names, not about a model.
 
 use super::{error::access_denied, *};
-use aws_shape::{Audit, AuditEntry, Authorizer};
+use aws_shape::Guard;
 use std::sync::Arc;
 
 /// An [`S3`] whose every call is authorized and written down.
 pub struct Gated {
     inner: Arc<dyn S3>,
-    authorizer: Arc<dyn Authorizer>,
-    audit: Arc<dyn Audit>,
+    guard: Guard,
 }
 
 impl Gated {
     /// Puts the gate in front of `inner`.
-    pub fn new(inner: Arc<dyn S3>, authorizer: Arc<dyn Authorizer>, audit: Arc<dyn Audit>) -> Self {
-        Self { inner, authorizer, audit }
+    pub fn new(inner: Arc<dyn S3>, guard: Guard) -> Self {
+        Self { inner, guard }
     }
 
     /// Lets a call in, or answers `AccessDenied`; either way it is written down.
     async fn admit(&self, caller: &Caller, operation: &str, action: &str, resource: &str) -> Result<(), Error> {
         let resources = [resource.to_owned()];
-        let decision = self.authorizer.authorize(caller, action, &resources).await;
-        self.audit.record(&AuditEntry {
-            service: "s3",
-            operation,
-            action,
-            resources: &resources,
-            caller,
-            denied: decision.as_ref().err().map(|error| error.code.as_str()),
-        });
-        decision.map_err(in_words_of_s3)
+        self.guard.pass(caller, "s3", operation, action, &resources).await.map_err(in_words_of_s3)
     }
 
     /// As [`Gated::admit`], for what touches one object.

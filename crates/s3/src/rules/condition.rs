@@ -78,7 +78,9 @@ fn matches(condition: &str, etag: &str) -> bool {
 mod tests {
     use super::*;
 
-    const OBJECT: Validators<'static> = Validators { etag: "abc", last_modified: Timestamp::from_millis(10_500) };
+    fn object() -> Validators<'static> {
+        Validators { etag: "abc", last_modified: Timestamp::from_millis(10_500) }
+    }
 
     fn code(result: Result<(), Error>) -> String {
         result.err().map_or_else(|| "ok".to_owned(), |error| error.code)
@@ -107,10 +109,10 @@ mod tests {
             (ReadCondition { if_modified_since: at(9), ..none() }, "ok"),
         ];
         for (condition, expected) in table {
-            assert_eq!(code(check_read(&condition, OBJECT)), expected, "{condition:?}");
+            assert_eq!(code(check_read(&condition, object())), expected, "{condition:?}");
         }
         let condition = ReadCondition { if_none_match: tag("abc"), ..none() };
-        assert_eq!(code(check_source(&condition, OBJECT)), "PreconditionFailed");
+        assert_eq!(code(check_source(&condition, object())), "PreconditionFailed");
     }
 
     #[test]

@@ -1,0 +1,64 @@
+use crate::house::{BUCKET, House, code};
+use async_trait::async_trait;
+use aws::s3::{CopyObject, DeleteObjects, Gated, GetObject, ListObjects, ObjectIdentifier, PutObject, S3};
+use aws::{Audit, AuditEntry, Authorizer, Error, Guard};
+use kernel::Caller;
+use std::sync::{Arc, Mutex};
+
+/// Denies what ends in `secret`, and remembers what was written down.
+#[derive(Default)]
+struct Policy(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Authorizer for Policy {
+    async fn authorize(&self, _: &Caller, _: &str, resources: &[String]) -> Result<(), Error> {
+        match resources.iter().any(|resource| resource.ends_with("secret")) {
+            true => Err(Error::new("AccessDeniedException", "no")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Audit for Policy {
+    fn record(&self, entry: &AuditEntry<'_>) {
+        let denied = entry.denied.map_or("", |_| " denied");
+        self.0.lock().unwrap().push(format!("{} {}{denied}", entry.action, entry.resources.join(",")));
+    }
+}
+
+#[tokio::test]
+async fn every_call_is_asked_for_and_written_down() {
+    let house = House::open().await;
+    let policy = Arc::new(Policy::default());
+    let guard = Guard::new(Arc::clone(&policy) as _, Arc::clone(&policy) as _);
+    let gated = Gated::new(Arc::clone(&house.s3) as _, guard);
+    gated.put_object(&house.caller, PutObject::new(BUCKET, "open", "x")).await.unwrap();
+    assert_eq!(code(gated.get_object(&house.caller, GetObject::new(BUCKET, "secret")).await), "AccessDenied");
+    let version = GetObject::new(BUCKET, "open").version(Some("null".to_owned()));
+    gated.get_object(&house.caller, version).await.unwrap();
+    let list = ListObjects { bucket: BUCKET.to_owned(), ..ListObjects::default() };
+    gated.list_objects(&house.caller, list).await.unwrap();
+    let copy = CopyObject {
+        source_bucket: BUCKET.to_owned(),
+        source_key: "open".to_owned(),
+        bucket: BUCKET.to_owned(),
+        key: "secret".to_owned(),
+        ..CopyObject::default()
+    };
+    assert_eq!(code(gated.copy_object(&house.caller, copy).await), "AccessDenied");
+    let name = |key: &str| ObjectIdentifier { key: key.to_owned(), version_id: None };
+    let delete = DeleteObjects { bucket: BUCKET.to_owned(), objects: vec![name("secret"), name("open")] };
+    let output = gated.delete_objects(&house.caller, delete).await.unwrap();
+    assert_eq!((output.deleted.len(), output.failed.len()), (1, 1));
+    let expected = [
+        "s3:PutObject arn:aws:s3:::house/open",
+        "s3:GetObject arn:aws:s3:::house/secret denied",
+        "s3:GetObjectVersion arn:aws:s3:::house/open",
+        "s3:ListBucket arn:aws:s3:::house",
+        "s3:GetObject arn:aws:s3:::house/open",
+        "s3:PutObject arn:aws:s3:::house/secret denied",
+        "s3:DeleteObject arn:aws:s3:::house/secret denied",
+        "s3:DeleteObject arn:aws:s3:::house/open",
+    ];
+    assert_eq!(*policy.0.lock().unwrap(), expected);
+}

@@ -1,0 +1,12 @@
+//! What callers of `aws::s3::S3` rely on, over the real store.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod buckets;
+mod events;
+mod garbage;
+mod gate;
+mod house;
+mod listings;
+mod multipart;
+mod objects;
+mod versions;
