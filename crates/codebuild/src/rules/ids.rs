@@ -43,8 +43,9 @@ pub fn project_name(name_or_arn: &str) -> &str {
 /// The container's id and the name of its socket folder: short, for a socket's path holds 107 bytes.
 #[must_use]
 pub fn container_id(uuid: &str) -> String {
-    let hex: String = uuid.chars().filter(char::is_ascii_hexdigit).take(16).collect();
-    format!("b-{hex}")
+    let hex: Vec<char> = uuid.chars().filter(char::is_ascii_hexdigit).collect();
+    let tail: String = hex[hex.len().saturating_sub(16)..].iter().collect();
+    format!("b-{tail}")
 }
 
 /// The folder of a build's sources, `/codebuild/output/src<digits>/src`; the digits come from the build's uuid.
@@ -105,7 +106,7 @@ mod tests {
 
     #[test]
     fn derived_names_are_stable_and_short() {
-        assert_eq!(container_id(UUID), "b-0123456789ab4cde");
+        assert_eq!(container_id(UUID), "b-8f0123456789abcd");
         assert_eq!(output_directory(UUID), output_directory(UUID));
         assert!(output_directory(UUID).starts_with("/codebuild/output/src") && output_directory(UUID).len() == 30);
     }

@@ -1,0 +1,208 @@
+//! A CodeBuild in a folder of its own: the real store and engine, its sister services played in memory.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+
+mod sisters;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws::Error;
+use aws::codebuild::*;
+use codebuild::{Dependencies, ImageMap, Options, Service};
+use engine::{EngineKind, EngineOptions};
+use kernel::{Blobs, Caller, Clock, Event, ManualClock, Scope, SequentialIds, Stop, Store, Subscription, Timestamp};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+pub use sisters::{Sisters, zip};
+
+pub const ROLE: &str = "arn:aws:iam::123456789012:role/build";
+
+/// A server and its data folder. Time moves when a test moves it.
+pub struct World {
+    pub folder: TempDir,
+    pub clock: ManualClock,
+    pub sisters: Arc<Sisters>,
+    pub service: Arc<Service>,
+    pub store: Arc<Store>,
+    pub settings: Settings,
+    stop: Stop,
+    running: JoinHandle<()>,
+}
+
+/// What differs between tests.
+#[derive(Clone)]
+pub struct Settings {
+    pub engine: EngineKind,
+    pub agent: std::path::PathBuf,
+    pub concurrency: usize,
+    pub trust_host_image: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { engine: EngineKind::Dummy, agent: "landfall-agent".into(), concurrency: 8, trust_host_image: true }
+    }
+}
+
+pub fn scope() -> Scope {
+    Scope::new("123456789012", "us-east-1")
+}
+
+pub fn root() -> Caller {
+    Caller::root(&scope(), "request")
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub async fn with(settings: Settings) -> Self {
+        let folder = tempfile::Builder::new().prefix("cb").tempdir().unwrap();
+        let clock = ManualClock::at(Timestamp::from_seconds(1_800_000_000));
+        Self::open(folder, clock, Arc::default(), settings, 0)
+    }
+
+    fn open(folder: TempDir, clock: ManualClock, sisters: Arc<Sisters>, settings: Settings, seed: u64) -> Self {
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let store = Store::open(folder.path(), Arc::clone(&shared)).unwrap();
+        let service = Service::new(Dependencies {
+            documents: store.service("codebuild"),
+            blobs: Blobs::open(folder.path(), "codebuild").unwrap(),
+            clock: shared,
+            ids: Arc::new(SequentialIds::new(seed)),
+            principals: Arc::clone(&sisters) as _,
+            engine: engine(folder.path(), &settings),
+            logs: Arc::clone(&sisters) as _,
+            s3: Arc::clone(&sisters) as _,
+            codecommit: Arc::clone(&sisters) as _,
+            door: Arc::clone(&sisters) as _,
+            options: Options {
+                data_dir: folder.path().to_owned(),
+                image_map: ImageMap::parse(&["aws/codebuild/*=host"]).unwrap(),
+                trust_host_image: settings.trust_host_image,
+                concurrency: settings.concurrency,
+                public_url: "http://127.0.0.1:4566".into(),
+            },
+        });
+        let stop = Stop::new();
+        let running = tokio::spawn(Arc::clone(&service).run(stop.clone()));
+        Self { folder, clock, sisters, service, store, settings, stop, running }
+    }
+
+    /// Ends the server and opens another one on the same folder; containers go on.
+    pub async fn restart(self) -> Self {
+        let Self { folder, clock, sisters, service, store, settings, stop, running } = self;
+        stop.trigger();
+        running.await.unwrap();
+        drop((service, store));
+        Self::open(folder, clock, sisters, settings, 1_000_000)
+    }
+
+    /// Makes project `demo` with an inline buildspec; `change` replaces members.
+    pub async fn project(&self, buildspec: &str, change: Value) {
+        let mut input = json!({
+            "name": "demo",
+            "source": {"type": "NO_SOURCE", "buildspec": buildspec},
+            "artifacts": {"type": "NO_ARTIFACTS"},
+            "environment": {"type": "LINUX_CONTAINER", "image": "aws/codebuild/standard:7.0", "computeType": "BUILD_GENERAL1_SMALL"},
+            "serviceRole": ROLE,
+        });
+        input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        self.service.create_project(&root(), serde_json::from_value(input).unwrap()).await.unwrap();
+    }
+
+    /// Starts a build of `demo` with overrides.
+    pub async fn try_start(&self, overrides: Value) -> Result<Build, Error> {
+        let mut input = json!({"projectName": "demo"});
+        input.as_object_mut().unwrap().extend(overrides.as_object().unwrap().clone());
+        let output = self.service.start_build(&root(), serde_json::from_value(input).unwrap()).await?;
+        Ok(output.build.unwrap())
+    }
+
+    /// Starts a build whose container does what the dummy's variables say; answers its id.
+    pub async fn start(&self, script: &[(&str, &str)]) -> String {
+        let variable = |(name, value): &(&str, &str)| json!({"name": format!("LANDFALL_DUMMY_{name}"), "value": value});
+        let variables: Vec<Value> = script.iter().map(variable).collect();
+        self.try_start(json!({"environmentVariablesOverride": variables})).await.unwrap().id.unwrap()
+    }
+
+    pub async fn build(&self, id: &str) -> Build {
+        let input = BatchGetBuildsInput { ids: Some(vec![id.to_owned()]) };
+        self.service.batch_get_builds(&root(), input).await.unwrap().builds.unwrap().remove(0)
+    }
+
+    /// The build once it is as it should be; fails when it does not come to that.
+    pub async fn until(&self, id: &str, what: impl Fn(&Build) -> bool) -> Build {
+        for _ in 0..3_000 {
+            let build = self.build(id).await;
+            if what(&build) {
+                return build;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the build did not get there: {:?}", self.build(id).await);
+    }
+
+    pub async fn finished(&self, id: &str) -> Build {
+        self.until(id, |build| build.build_complete == Some(true)).await
+    }
+
+    /// Lets time pass in steps, as a clock does.
+    pub async fn pass(&self, duration: Duration) {
+        for _ in 0..duration.as_secs().div_ceil(5) {
+            self.clock.advance(Duration::from_secs(5));
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    pub async fn stop_build(&self, id: &str) -> Build {
+        let input = StopBuildInput { id: Some(id.to_owned()) };
+        self.service.stop_build(&root(), input).await.unwrap().build.unwrap()
+    }
+
+    pub async fn subscribe(&self) -> Subscription {
+        self.store.bus().subscribe("test.events").await.unwrap()
+    }
+
+    /// How often each container was started.
+    pub fn starts(&self) -> Vec<usize> {
+        let entries = engine::dummy::journal::of(self.folder.path()).unwrap();
+        engine::dummy::journal::starts(&entries).into_values().collect()
+    }
+}
+
+/// The events that are there.
+pub async fn events(subscription: &mut Subscription) -> Vec<Event> {
+    let batch = subscription.next_batch(1_000).await.unwrap();
+    batch.into_iter().map(|delivered| delivered.event).collect()
+}
+
+fn engine(folder: &Path, settings: &Settings) -> Arc<dyn engine::Engine> {
+    engine::open(EngineOptions {
+        kind: settings.engine,
+        data_dir: folder.to_owned(),
+        agent_binary: settings.agent.clone(),
+        host_share: vec![],
+        masked: vec![],
+        trust_host_image: settings.trust_host_image,
+    })
+    .unwrap()
+}
+
+/// Names of the build's phases.
+pub fn phases(build: &Build) -> Vec<&str> {
+    build.phases.iter().flatten().filter_map(|phase| phase.phase_type.as_deref()).collect()
+}
+
+/// State, code and message of a phase.
+pub fn phase(build: &Build, name: &str) -> (String, String, String) {
+    let phase = build.phases.iter().flatten().find(|phase| phase.phase_type.as_deref() == Some(name));
+    let phase = phase.unwrap_or_else(|| panic!("no {name} in {:?}", phases(build)));
+    let context = phase.contexts.iter().flatten().next().cloned().unwrap_or_default();
+    let text = |text: Option<String>| text.unwrap_or_default();
+    (text(phase.phase_status.clone()), text(context.status_code), text(context.message))
+}
