@@ -128,10 +128,40 @@ impl Blobs {
         }
     }
 
+    /// The next `limit` digests behind `after`, in their order: for who looks for blobs that nothing refers to.
+    pub async fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, BlobError> {
+        let (dir, after) = (Arc::clone(&self.dir), after.unwrap_or_default().to_owned());
+        tokio::task::spawn_blocking(move || list(&dir, &after, limit)).await.map_err(io::Error::other)?
+    }
+
     /// Where the content lies, for programs that take a path. Read only.
     pub fn path(&self, digest: &str) -> Result<PathBuf, BlobError> {
         place(&self.dir, digest).ok_or_else(|| BlobError::Digest(digest.chars().take(80).collect()))
     }
+}
+
+fn list(dir: &Path, after: &str, limit: usize) -> Result<Vec<String>, BlobError> {
+    let mut digests = Vec::new();
+    for folder in names(dir)?.into_iter().filter(|folder| folder.len() == 2) {
+        if after.get(..2).is_some_and(|begun| *folder < *begun) {
+            continue;
+        }
+        let rest = names(&dir.join(&folder))?.into_iter().map(|rest| format!("{folder}{rest}"));
+        digests.extend(rest.filter(|digest| place(dir, digest).is_some() && **digest > *after));
+        if digests.len() >= limit {
+            break;
+        }
+    }
+    digests.truncate(limit);
+    Ok(digests)
+}
+
+/// The names in a folder, in their order.
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let mut names = entries.collect::<io::Result<Vec<_>>>()?;
+    names.sort_unstable();
+    Ok(names)
 }
 
 fn missing(error: io::Error, digest: &str) -> BlobError {

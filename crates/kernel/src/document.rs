@@ -15,7 +15,7 @@ pub trait Document: Serialize + DeserializeOwned + Send + Sync + Clone + 'static
     /// `service.noun`, for example `codebuild.project`: only that service's handle takes it.
     const KIND: &'static str;
 
-    /// The key within scope and kind, at most 1,024 bytes. Documents are listed in its order.
+    /// The key within scope and kind, at most 2,048 bytes. Documents are listed in its order.
     fn key(&self) -> String;
 
     /// By what else [`Documents::find`](crate::Documents::find) finds it; written in the same commit.
@@ -122,6 +122,13 @@ impl Page {
         self
     }
 
+    /// Behind the place where a document with this sort key and key stands or stood in an index, for
+    /// [`Documents::find`](crate::Documents::find).
+    #[must_use]
+    pub fn behind(self, sort: &str, key: &str) -> Self {
+        self.after(Some(index_position(sort, key)))
+    }
+
     /// Only keys that begin with `prefix`.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
@@ -135,6 +142,11 @@ impl Page {
         self.order = Order::Descending;
         self
     }
+}
+
+/// Where a document stands in an index: its sort key's length, its sort key, its key.
+pub(crate) fn index_position(sort: &str, key: &str) -> String {
+    format!("{}:{sort}{key}", sort.len())
 }
 
 impl Default for Page {

@@ -7,7 +7,7 @@ use ring::digest;
 use crate::Stored;
 
 /// The longest token that is looked at, in bytes.
-const LONGEST: usize = 3_000;
+const LONGEST: usize = 8_000;
 
 /// How many bytes of the query's digest a token carries.
 const BOUND: usize = 8;

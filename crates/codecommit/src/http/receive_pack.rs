@@ -181,7 +181,7 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_is_a_packet_on_band_three() {
         let body = told(&Refused::TooMany).collect().await.unwrap().to_bytes();
-        assert!(body.starts_with(b"0055\x03a push can change at most 4000"), "{body:?}");
+        assert!(body.starts_with(b"004b\x03a push can change at most 4000"), "{body:?}");
         assert!(body.ends_with(b"\n0000"));
     }
 

@@ -4,8 +4,8 @@ use crate::store::{Address, CommitError, LARGEST_DOCUMENT, Operation, Put, Store
 use crate::work::Lease;
 use crate::{Cursor, Document, Event, Scope, Stored};
 
-/// The longest key, index value or sort key, in bytes.
-const LONGEST_KEY: usize = 1_024;
+/// The longest key, index value or sort key, in bytes: an S3 key of 1,024 and what is put before and behind it.
+const LONGEST_KEY: usize = 2_048;
 
 /// The largest event, as JSON, in bytes: EventBridge's own bound.
 const LARGEST_EVENT: usize = 256 * 1024;

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
+use crate::document::index_position;
 use crate::store::key_upper_bound;
 use crate::{Document, Order, Page, Scope, StoreError, Stored};
 
@@ -22,15 +23,11 @@ impl Raw {
     fn of_index(row: &Row<'_>) -> rusqlite::Result<Self> {
         let sort: String = row.get(3)?;
         let raw = Self::of(row)?;
-        Ok(Self { position: position(&sort, &raw.key), ..raw })
+        Ok(Self { position: index_position(&sort, &raw.key), ..raw })
     }
 }
 
-/// Where a document stands in an index: its sort key's length, its sort key, its key.
-fn position(sort: &str, key: &str) -> String {
-    format!("{}:{sort}{key}", sort.len())
-}
-
+/// Reads what [`index_position`] wrote.
 fn parse_position(position: &str) -> Option<(&str, &str)> {
     let (length, rest) = position.split_once(':')?;
     let length = length.parse().ok()?;
@@ -138,7 +135,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_position_gives_back_sort_key_and_key(sort in ".{0,20}", key in ".{1,20}") {
-            let text = position(&sort, &key);
+            let text = index_position(&sort, &key);
             prop_assert_eq!(parse_position(&text), Some((&*sort, &*key)));
         }
 

@@ -83,3 +83,17 @@ async fn what_a_crash_left_half_written_is_cleared_at_the_next_start() {
     Blobs::open(dir.path(), "a").unwrap();
     assert_eq!(files(dir.path()), 0);
 }
+
+#[tokio::test]
+async fn digests_are_listed_in_order_and_in_parts() {
+    let (_dir, blobs) = area("a");
+    let mut digests = Vec::new();
+    for n in 0..9 {
+        digests.push(blobs.put_bytes(n.to_string()).await.unwrap().digest);
+    }
+    digests.sort();
+    assert_eq!(blobs.list(None, 100).await.unwrap(), digests);
+    let first = blobs.list(None, 4).await.unwrap();
+    assert_eq!(first, digests[..4]);
+    assert_eq!(blobs.list(first.last().map(String::as_str), 100).await.unwrap(), digests[4..]);
+}
