@@ -39,7 +39,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 request.extensions_mut().insert(Caller::root(&scope, "example"));
                 async move { Ok::<_, Infallible>(wire.serve(request).await) }
             });
-            if let Err(error) = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), answer).await {
+            if let Err(error) = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), answer).await
+            {
                 eprintln!("connection: {error}");
             }
         });

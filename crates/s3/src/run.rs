@@ -30,7 +30,9 @@ impl Service {
     /// Removes, once after a start, the blobs that a crash left between their arrival and the document's.
     async fn sweep(&self, stop: &Stop) {
         let root = self.blobs.path(EMPTY_SHA256).ok();
-        let Some(area) = root.as_deref().and_then(Path::parent).and_then(Path::parent).map(Path::to_owned) else { return };
+        let Some(area) = root.as_deref().and_then(Path::parent).and_then(Path::parent).map(Path::to_owned) else {
+            return;
+        };
         let listed = tokio::task::spawn_blocking(move || digests(&area)).await;
         let digests = listed.map_err(io::Error::other).and_then(|digests| digests);
         match digests {

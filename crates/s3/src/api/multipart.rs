@@ -106,3 +106,80 @@ fn verify(input: &CompleteMultipartUpload, version: &Version) -> Result<(), Erro
         (None, _) => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::Dependencies;
+    use crate::model::{Content, Extent};
+    use aws::s3::{
+        ByteRange, CompletedPart, CopyObject, CreateBucket, CreateMultipartUpload, GetObject, PutObject, S3,
+    };
+    use kernel::{Blobs, ManualClock, Scope, SequentialIds, Store, Timestamp};
+    use std::path::Path;
+    use std::sync::Arc;
+
+    /// More than fits one document, twice.
+    const PARTS: u32 = 450;
+    const SIZE: u64 = 5 * 1024 * 1024;
+
+    fn service(dir: &Path) -> Arc<Service> {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_seconds(1_700_000_000)));
+        let store = Store::open(dir, Arc::clone(&clock) as _).unwrap();
+        let blobs = Blobs::open(dir, "s3").unwrap();
+        let ids = Arc::new(SequentialIds::new(0));
+        Service::new(Dependencies { documents: store.service("s3"), blobs, clock, ids })
+    }
+
+    /// Parts that all have the same blob, written without uploading it each time.
+    async fn write_parts(service: &Service, upload_id: &str) -> Vec<CompletedPart> {
+        let blob = service.blobs.put_bytes(vec![b'p'; usize::try_from(SIZE).unwrap()]).await.unwrap();
+        let extent = Extent { digest: blob.digest, size: blob.size };
+        let mut parts = Vec::new();
+        for number in 1..=PARTS {
+            let etag = format!("{number:032x}");
+            parts.push(CompletedPart { part_number: number, etag: etag.clone(), checksum: None });
+            let content = Content { size: SIZE, extents: vec![extent.clone()], more: None };
+            let part =
+                UploadedPart { upload_id: upload_id.to_owned(), number, etag, content, ..UploadedPart::default() };
+            service.documents.insert(&scope(), part).await.unwrap();
+        }
+        parts
+    }
+
+    async fn size_of(service: &Service, caller: &Caller, input: GetObject) -> usize {
+        let object = service.get_object(caller, input).await.unwrap();
+        object.body.collect(usize::MAX).await.unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn an_object_of_more_parts_than_one_document_holds_is_read_and_copied_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let service = service(dir.path());
+        let caller = Caller::root(&Scope::new("111111111111", "eu-west-1"), "r");
+        let (bucket, key) = ("house".to_owned(), "k".to_owned());
+        service.create_bucket(&caller, CreateBucket { bucket: bucket.clone(), region: None }).await.unwrap();
+        let input = CreateMultipartUpload { bucket: bucket.clone(), key: key.clone(), ..Default::default() };
+        let upload_id = service.create_multipart_upload(&caller, input).await.unwrap().upload_id;
+        let parts = write_parts(&service, &upload_id).await;
+        let input = CompleteMultipartUpload { bucket, key, upload_id, parts, ..Default::default() };
+        let stored = service.complete_multipart_upload(&caller, input).await.unwrap();
+        assert_eq!(stored.size, u64::from(PARTS) * SIZE);
+        let copy = CopyObject {
+            source_bucket: "house".to_owned(),
+            source_key: "k".to_owned(),
+            bucket: "house".to_owned(),
+            key: "copy".to_owned(),
+            ..CopyObject::default()
+        };
+        service.copy_object(&caller, copy).await.unwrap();
+        // The original goes, with the documents that held the rest of its parts.
+        service.put_object(&caller, PutObject::new("house", "k", "short")).await.unwrap();
+        let last = GetObject { part_number: Some(PARTS), ..GetObject::new("house", "copy") };
+        assert_eq!(size_of(&service, &caller, last).await as u64, SIZE);
+        let seam = ByteRange::Between(200 * SIZE - 2, 200 * SIZE + 1);
+        let across = GetObject { range: Some(seam), ..GetObject::new("house", "copy") };
+        assert_eq!(size_of(&service, &caller, across).await, 4);
+    }
+}

@@ -140,33 +140,3 @@ async fn uploads_and_parts_are_listed_by_pages() {
     assert_eq!((&first_page.uploads[0].upload_id, &second_page.uploads[0].upload_id), (&upload, &second));
     assert_eq!(second_page.next, None);
 }
-
-/// More parts than one document holds.
-#[tokio::test]
-async fn an_object_of_many_parts_is_read_copied_and_removed_whole() {
-    let house = House::open().await;
-    let upload = open(&house, None).await;
-    let mut parts = Vec::new();
-    // The same content in all: one blob.
-    for number in 1..=205 {
-        parts.push(part(&house, &upload, number, vec![b'p'; 5 * MIB]).await);
-    }
-    house.s3.complete_multipart_upload(&house.caller, complete(&upload, &parts)).await.unwrap();
-    let end = GetObject { range: Some(aws::s3::ByteRange::Last(3)), ..GetObject::new(BUCKET, "k") };
-    assert_eq!(house.get(end).await.unwrap(), "ppp");
-    let last = GetObject { part_number: Some(205), ..GetObject::new(BUCKET, "k") };
-    assert_eq!(house.get(last).await.unwrap().len(), 5 * MIB);
-    let copy = aws::s3::CopyObject {
-        source_bucket: BUCKET.to_owned(),
-        source_key: "k".to_owned(),
-        bucket: BUCKET.to_owned(),
-        key: "copy".to_owned(),
-        ..Default::default()
-    };
-    house.s3.copy_object(&house.caller, copy).await.unwrap();
-    house.put("k", "short").await;
-    let last = GetObject { part_number: Some(205), ..GetObject::new(BUCKET, "copy") };
-    assert_eq!(house.get(last).await.unwrap().len(), 5 * MIB);
-    house.put("copy", "short").await;
-    house.run_until(|| house.blobs() == 1).await;
-}
