@@ -16,7 +16,7 @@ pub(crate) fn print(as_json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["service", "built", "of"]);
+    table.load_style(presets::NOTHING).set_header(["service", "built", "of"]);
     for row in &rows {
         table.add_row([row.service.to_owned(), row.built.len().to_string(), row.model.to_string()]);
     }

@@ -236,8 +236,8 @@ mod tests {
         assert_eq!(
             text,
             "<GetUserResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><GetUserResult><User>\
-             <UserName>a&lt;b</UserName><CreateDate>1970-01-01T00:00:01.500Z</CreateDate>\
-             <Tags><member><Key>k</Key><Value>v</Value></member></Tags></User></GetUserResult>\
+             <CreateDate>1970-01-01T00:00:01.500Z</CreateDate>\
+             <Tags><member><Key>k</Key><Value>v</Value></member></Tags><UserName>a&lt;b</UserName></User></GetUserResult>\
              <ResponseMetadata><RequestId>id</RequestId></ResponseMetadata></GetUserResponse>"
         );
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Prints executions, stages, actions, status and seconds, and where to look next.
 pub(super) fn print(screen: &Screen, executions: &[Execution], elapsed: Duration, endpoint: &str) {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["execution", "started by", "stage", "action", "status", "seconds"]);
+    table.load_style(presets::NOTHING).set_header(["execution", "started by", "stage", "action", "status", "seconds"]);
     for execution in executions {
         let total = format!("{:.1}", execution.seconds);
         table.add_row([&execution.title, &execution.trigger, "", "", &execution.status, &total]);

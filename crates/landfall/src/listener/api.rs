@@ -1,5 +1,6 @@
 //! AWS's JSON and query protocols: find the service and operation, authenticate, call.
 
+use super::From;
 use super::reply::{self, Body};
 use crate::serve::Services;
 use aws::protocol::{Reply, json, query};
@@ -30,17 +31,17 @@ pub(super) async fn answer(
     services: &Services,
     request: Request<Incoming>,
     signed_for: &str,
-    request_id: &str,
-    source_ip: Option<&str>,
+    from: &From<'_>,
 ) -> Response<Body> {
+    let request_id = from.request_id;
     let (parts, body) = request.into_parts();
     let speaks = protocol(&parts, signed_for);
     let answered = async {
         let body = read(body).await?;
         let form = query_form(&parts, &body);
-        let content = iam::Content::Whole(&body);
         // Who asks comes before what: a stranger learns nothing of the API.
-        let caller = services.authenticator.authenticate(&parts, content, request_id, source_ip).await?;
+        let content = iam::Content::Whole(&body);
+        let caller = services.authenticator.authenticate(&parts, content, request_id, from.source_ip).await?;
         let called = called(services, &parts, &form, signed_for)?;
         call(services, &caller, called, &form, &body, request_id).await
     };
@@ -58,7 +59,7 @@ async fn call(
     match called {
         Called::NotBuilt { model, operation } => Err(aws::not_implemented(model, &operation)),
         Called::HostCommand { operation } => {
-            let body = aws::codedeploy_commands::dispatch(&*services.host_commands, caller, &operation, body).await?;
+            let body = aws::codedeploy_commands::dispatch(&services.host_commands, caller, &operation, body).await?;
             Ok(Reply { status: 200, content_type: "application/x-amz-json-1.1".to_owned(), error_type: None, body: body.into() })
         }
         Called::Service { service, operation } => {

@@ -8,6 +8,8 @@ mod browser;
 mod reply;
 mod route;
 
+pub(crate) use browser::Guard as BrowserGuard;
+
 use crate::serve::Services;
 use futures::future::BoxFuture;
 use http::{Request, Response};
@@ -118,12 +120,13 @@ impl Listener {
         if let Err(refusal) = self.guard.check(request.headers()) {
             return reply::text(403, refusal);
         }
+        let from = From { request_id, source_ip };
         let claimed = services.authenticator.claimed(&request);
         match route::route(&request, claimed.as_ref().map(|claimed| claimed.service.as_str())) {
             Destination::Health => reply::text(200, "ok\n"),
-            Destination::Git { repository } => git(services, request, &repository, request_id, source_ip).await,
-            Destination::S3 => s3(services, request, claimed.is_some(), request_id, source_ip).await,
-            Destination::Api { service } => api::answer(services, request, &service, request_id, source_ip).await,
+            Destination::Git { repository } => git(services, request, &repository, &from).await,
+            Destination::S3 => s3(services, request, claimed.is_some(), &from).await,
+            Destination::Api { service } => api::answer(services, request, &service, &from).await,
             Destination::NotBuilt { what } => reply::text(501, format!("{what} is not built in this version of Landfall.\n")),
         }
     }
@@ -143,35 +146,31 @@ impl Door for Listener {
     }
 }
 
-async fn git(
-    services: &Services,
-    request: Request<Incoming>,
-    repository: &str,
-    request_id: &str,
-    source_ip: Option<&str>,
-) -> Response<Body> {
+/// What a request is known by.
+struct From<'r> {
+    request_id: &'r str,
+    source_ip: Option<&'r str>,
+}
+
+async fn git(services: &Services, request: Request<Incoming>, repository: &str, from: &From<'_>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    match services.authenticator.authenticate_git(&parts, repository, request_id, source_ip).await {
-        Ok(caller) => services.git.serve_git(&caller, repository, Request::from_parts(parts, body)).await,
+    match services.authenticator.authenticate_git(&parts, repository, from.request_id, from.source_ip).await {
+        Ok(caller) => {
+            let served = services.git.serve_git(&caller, repository, Request::from_parts(parts, body)).await;
+            served.map(http_body_util::BodyExt::boxed_unsync)
+        }
         Err(denied) => reply::git_denied(&denied),
     }
 }
 
-async fn s3(
-    services: &Services,
-    request: Request<Incoming>,
-    signed: bool,
-    request_id: &str,
-    source_ip: Option<&str>,
-) -> Response<Body> {
+async fn s3(services: &Services, request: Request<Incoming>, signed: bool, from: &From<'_>) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
-    if signed {
+    // Without a signature S3 answers for itself; in open mode the door lets it in.
+    if signed || services.open {
         let content = iam::Content::Streamed;
-        match services.authenticator.authenticate(&parts, content, request_id, source_ip).await {
-            Ok(caller) => {
-                parts.extensions.insert(caller);
-            }
-            Err(error) => return s3::Wire::error(&error, request_id),
+        match services.authenticator.authenticate(&parts, content, from.request_id, from.source_ip).await {
+            Ok(caller) => drop(parts.extensions.insert(caller)),
+            Err(error) => return s3::Wire::error(&error, from.request_id),
         }
     }
     services.s3.serve(Request::from_parts(parts, body)).await
@@ -184,4 +183,3 @@ fn log_end(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
     }
 }
 
-pub(crate) use browser::Guard as BrowserGuard;

@@ -74,6 +74,11 @@ impl Options {
         Ok(())
     }
 
+    /// Whether builds may use image `host`: on loopback in open mode everybody may.
+    pub(crate) fn trusts_host_image(&self) -> bool {
+        self.trust_host_image || self.auth == Auth::Open
+    }
+
     /// The engine that `auto` means.
     pub(crate) fn engine_kind(&self) -> engine::EngineKind {
         match self.engine {

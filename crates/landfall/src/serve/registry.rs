@@ -23,9 +23,9 @@ served! {
     CODECOMMIT: codecommit, codecommit::AUTHORIZATION;
     CODEDEPLOY: codedeploy, codedeploy::AUTHORIZATION;
     CODEPIPELINE: codepipeline, codepipeline::AUTHORIZATION;
-    IAM: iam, iam::authorization::IAM_AUTHORIZATION;
+    IAM: iam, iam::IAM_AUTHORIZATION;
     LOGS: logs, logs::AUTHORIZATION;
-    STS: sts, iam::authorization::STS_AUTHORIZATION;
+    STS: sts, iam::STS_AUTHORIZATION;
 }
 
 impl Served {
