@@ -1,0 +1,36 @@
+//! The errors of logs in AWS's words.
+
+use aws::logs::error::invalid_parameter_exception;
+use aws::{Error, Violation, validation_message};
+use kernel::CommitError;
+
+/// Constraint violations: `InvalidParameterException`.
+#[must_use]
+pub fn violation(_operation: &str, violations: &[Violation]) -> Error {
+    invalid_parameter_exception(validation_message(violations))
+}
+
+/// `InvalidParameterException` with a reason.
+pub(super) fn invalid(reason: impl ToString) -> Error {
+    invalid_parameter_exception(reason.to_string())
+}
+
+/// A token that this request did not give.
+pub(super) fn invalid_token() -> Error {
+    invalid("The specified nextToken is invalid.")
+}
+
+/// Why a commit failed; `exists` where what it makes is there already.
+pub(super) fn commit(error: CommitError, exists: Error) -> Error {
+    match error {
+        CommitError::Exists { .. } => exists,
+        CommitError::Conflict { .. } | CommitError::LeaseLost { .. } => changed(),
+        CommitError::Store(error) => Error::internal(error),
+    }
+}
+
+/// `OperationAbortedException`: somebody else changed the same thing at the same time.
+pub(super) fn changed() -> Error {
+    let text = "A conflicting operation is currently in progress against this resource. Please try again.";
+    aws::logs::error::operation_aborted_exception(text)
+}

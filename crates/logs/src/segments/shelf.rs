@@ -1,0 +1,95 @@
+//! Open streams, each once.
+
+use super::log::StreamLog;
+use crate::model::Stream;
+use kernel::Scope;
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OnceCell;
+
+/// More open streams than this are closed again as soon as nobody uses them.
+const OPEN_STREAMS: usize = 512;
+
+/// The folder of all streams, and those that are open.
+pub(crate) struct Shelf {
+    root: PathBuf,
+    open: Mutex<HashMap<String, Arc<OnceCell<Arc<StreamLog>>>>>,
+}
+
+impl Shelf {
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { root, open: Mutex::default() }
+    }
+
+    /// The log of a stream. While somebody holds it, everybody gets the same one.
+    pub(crate) async fn log(&self, scope: &Scope, stream: &Stream) -> io::Result<Arc<StreamLog>> {
+        let folder = self.folder(scope, &stream.group).join(&stream.id);
+        let cell = self.cell(&stream.id);
+        let open = || async {
+            let opened = tokio::task::spawn_blocking(|| StreamLog::open(folder)).await.map_err(io::Error::other)?;
+            opened.map(Arc::new)
+        };
+        cell.get_or_try_init(open).await.cloned()
+    }
+
+    fn cell(&self, id: &str) -> Arc<OnceCell<Arc<StreamLog>>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= OPEN_STREAMS {
+            open.retain(|_, cell| {
+                Arc::strong_count(cell) > 1 || cell.get().is_some_and(|log| Arc::strong_count(log) > 1)
+            });
+        }
+        Arc::clone(open.entry(id.to_owned()).or_default())
+    }
+
+    /// Closes a stream once nobody uses it any more.
+    pub(crate) fn forget(&self, stream: &str) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(stream);
+    }
+
+    /// Removes the files of a stream or, without one, of a whole group.
+    pub(crate) async fn remove(&self, scope: &Scope, group: &str, stream: Option<&str>) -> io::Result<()> {
+        let mut folder = self.folder(scope, group);
+        if let Some(stream) = stream {
+            self.forget(stream);
+            folder.push(stream);
+        }
+        match tokio::fs::remove_dir_all(folder).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn folder(&self, scope: &Scope, group: &str) -> PathBuf {
+        self.root.join(&scope.account).join(&scope.region).join(group)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use kernel::Timestamp;
+
+    #[tokio::test]
+    async fn a_stream_is_open_once_and_idle_ones_are_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path().to_owned());
+        let scope = Scope::new("000000000000", "us-east-1");
+        let stream = |n: usize| Stream {
+            group: "g".into(),
+            name: n.to_string(),
+            id: n.to_string(),
+            created: Timestamp::default(),
+            last_event: None,
+        };
+        let held = shelf.log(&scope, &stream(0)).await.unwrap();
+        for n in 1..OPEN_STREAMS + 10 {
+            shelf.log(&scope, &stream(n)).await.unwrap();
+        }
+        assert!(shelf.open.lock().unwrap().len() <= 20);
+        assert!(Arc::ptr_eq(&held, &shelf.log(&scope, &stream(0)).await.unwrap()));
+    }
+}
