@@ -13,7 +13,9 @@ fn main() -> ExitCode {
 }
 
 fn build() -> ExitCode {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return ExitCode::FAILURE };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return ExitCode::FAILURE;
+    };
     let ended = runtime.block_on(agent::build::run());
     runtime.shutdown_background();
     if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

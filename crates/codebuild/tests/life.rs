@@ -9,8 +9,17 @@ use serde_json::json;
 use world::{Settings, World, events, phase, phases};
 
 const ALL: [&str; 11] = [
-    "SUBMITTED", "QUEUED", "PROVISIONING", "DOWNLOAD_SOURCE", "INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD", "UPLOAD_ARTIFACTS",
-    "FINALIZING", "COMPLETED",
+    "SUBMITTED",
+    "QUEUED",
+    "PROVISIONING",
+    "DOWNLOAD_SOURCE",
+    "INSTALL",
+    "PRE_BUILD",
+    "BUILD",
+    "POST_BUILD",
+    "UPLOAD_ARTIFACTS",
+    "FINALIZING",
+    "COMPLETED",
 ];
 const SPEC: &str = "version: 0.2\nphases:\n  build:\n    commands:\n      - make all\n";
 
@@ -24,18 +33,26 @@ async fn a_build_succeeds() {
     let mut subscription = world.subscribe().await;
     world.project(SPEC, json!({})).await;
     let build = world.finished(&world.start(&[("OUTPUT", "hello from the build")]).await).await;
-    assert_eq!((status(&build), build.current_phase.as_deref(), build.build_number), ("SUCCEEDED", Some("COMPLETED"), Some(1)));
+    assert_eq!(
+        (status(&build), build.current_phase.as_deref(), build.build_number),
+        ("SUCCEEDED", Some("COMPLETED"), Some(1))
+    );
     assert_eq!(phases(&build), ALL);
     assert_eq!(phase(&build, "BUILD"), ("SUCCEEDED".into(), String::new(), String::new()));
     let logs = build.logs.unwrap();
     let log = world.sisters.log("/aws/codebuild/demo", logs.stream_name.as_deref().unwrap());
     assert_eq!(logs.group_name.as_deref(), Some("/aws/codebuild/demo"));
-    for line in ["hello from the build\n", "Phase complete: DOWNLOAD_SOURCE State: SUCCEEDED\n", " BUILD: 1 commands\n"] {
+    for line in
+        ["hello from the build\n", "Phase complete: DOWNLOAD_SOURCE State: SUCCEEDED\n", "YAML location is inline\n"]
+    {
         assert!(log.contains(line), "{line} in {log}");
     }
     let events = events(&mut subscription).await;
     let states: Vec<_> = events.iter().filter(|event| event.detail_type.ends_with("State Change")).collect();
-    assert_eq!(states.iter().map(|event| event.detail["build-status"].as_str().unwrap()).collect::<Vec<_>>(), ["IN_PROGRESS", "SUCCEEDED"]);
+    assert_eq!(
+        states.iter().map(|event| event.detail["build-status"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["IN_PROGRESS", "SUCCEEDED"]
+    );
     assert_eq!(events.len() - states.len(), ALL.len() - 1, "each phase that ends is an event");
     assert_eq!(states[1].resources, [build.arn.unwrap()]);
     assert_eq!(world.starts(), [1]);
@@ -50,7 +67,11 @@ async fn a_command_that_exits_3_fails_its_build() {
     assert_eq!(status(&build), "FAILED");
     assert_eq!(
         phase(&build, "BUILD"),
-        ("FAILED".into(), "COMMAND_EXECUTION_ERROR".into(), "Error while executing command: make all. Reason: exit status 3".into())
+        (
+            "FAILED".into(),
+            "COMMAND_EXECUTION_ERROR".into(),
+            "Error while executing command: make all. Reason: exit status 3".into()
+        )
     );
     assert_eq!(phase(&build, "POST_BUILD").0, "SUCCEEDED");
     assert_eq!(phases(&build), ALL);

@@ -64,14 +64,46 @@ async fn errors_have_awss_shapes_and_texts() {
     foreign["serviceRole"] = json!("arn:aws:iam::999999999999:role/build");
     foreign["name"] = json!("other");
     for (error, code, text) in [
-        (service.create_project(&root(), input(again)).await.err(), "ResourceAlreadyExistsException", format!("Project already exists: {}", arn("demo"))),
-        (service.create_project(&root(), input(foreign)).await.err(), "InvalidInputException", "Invalid service role: Service role account ID does not match caller's account".into()),
-        (service.update_project(&root(), input(json!({"name": "none"}))).await.err(), "ResourceNotFoundException", format!("Project cannot be found: {}", arn("none"))),
-        (service.start_build(&root(), input(json!({"projectName": "none"}))).await.err(), "ResourceNotFoundException", format!("Project cannot be found: {}", arn("none"))),
-        (service.stop_build(&root(), input(json!({"id": "demo"}))).await.err(), "InvalidInputException", "Invalid build ID provided".into()),
-        (service.stop_build(&root(), input(json!({"id": UNKNOWN}))).await.err(), "ResourceNotFoundException", format!("Build {UNKNOWN} does not exist")),
-        (service.list_builds_for_project(&root(), input(json!({"projectName": "none"}))).await.err(), "ResourceNotFoundException", format!("The provided project {} does not exist", arn("none"))),
-        (service.list_builds(&root(), input(json!({"nextToken": "x"}))).await.err(), "InvalidInputException", "Invalid nextToken".into()),
+        (
+            service.create_project(&root(), input(again)).await.err(),
+            "ResourceAlreadyExistsException",
+            format!("Project already exists: {}", arn("demo")),
+        ),
+        (
+            service.create_project(&root(), input(foreign)).await.err(),
+            "InvalidInputException",
+            "Invalid service role: Service role account ID does not match caller's account".into(),
+        ),
+        (
+            service.update_project(&root(), input(json!({"name": "none"}))).await.err(),
+            "ResourceNotFoundException",
+            format!("Project cannot be found: {}", arn("none")),
+        ),
+        (
+            service.start_build(&root(), input(json!({"projectName": "none"}))).await.err(),
+            "ResourceNotFoundException",
+            format!("Project cannot be found: {}", arn("none")),
+        ),
+        (
+            service.stop_build(&root(), input(json!({"id": "demo"}))).await.err(),
+            "InvalidInputException",
+            "Invalid build ID provided".into(),
+        ),
+        (
+            service.stop_build(&root(), input(json!({"id": UNKNOWN}))).await.err(),
+            "ResourceNotFoundException",
+            format!("Build {UNKNOWN} does not exist"),
+        ),
+        (
+            service.list_builds_for_project(&root(), input(json!({"projectName": "none"}))).await.err(),
+            "ResourceNotFoundException",
+            format!("The provided project {} does not exist", arn("none")),
+        ),
+        (
+            service.list_builds(&root(), input(json!({"nextToken": "x"}))).await.err(),
+            "InvalidInputException",
+            "Invalid nextToken".into(),
+        ),
     ] {
         let error = error.unwrap();
         assert_eq!((error.code.as_str(), error.message.as_str()), (code, text.as_str()));
@@ -82,7 +114,8 @@ async fn errors_have_awss_shapes_and_texts() {
 async fn an_idempotency_token_starts_one_build() {
     let world = World::new().await;
     world.project(SPEC, json!({})).await;
-    let start = |value: &str| json!({"idempotencyToken": "t", "environmentVariablesOverride": [{"name": "A", "value": value}]});
+    let start =
+        |value: &str| json!({"idempotencyToken": "t", "environmentVariablesOverride": [{"name": "A", "value": value}]});
     let first = world.try_start(start("1")).await.unwrap();
     assert_eq!(world.try_start(start("1")).await.unwrap().id, first.id);
     assert!(world.try_start(start("2")).await.unwrap_err().is("InvalidInputException"));

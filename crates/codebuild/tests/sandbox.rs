@@ -64,7 +64,9 @@ phases:
     )
     .await;
     assert_eq!(status(&build), "SUCCEEDED", "{log}");
-    for text in ["in deep with from install and hello there\n", "succeeding=1\n", "landfall\n", "\"AccessKeyId\":\"ASIATEST\""] {
+    for text in
+        ["in deep with from install and hello there\n", "succeeding=1\n", "landfall\n", "\"AccessKeyId\":\"ASIATEST\""]
+    {
         assert!(log.contains(text), "{text} in {log}");
     }
     let exported = build.exported_environment_variables.unwrap();

@@ -32,7 +32,8 @@ async fn a_zip_in_s3_becomes_an_artifact_in_s3() {
 #[tokio::test]
 async fn plain_files_below_the_builds_id() {
     let world = World::new().await;
-    let artifacts = json!({"type": "S3", "location": "out", "name": "site", "namespaceType": "BUILD_ID", "packaging": "NONE"});
+    let artifacts =
+        json!({"type": "S3", "location": "out", "name": "site", "namespaceType": "BUILD_ID", "packaging": "NONE"});
     world.project(FILE, json!({"artifacts": artifacts})).await;
     let id = world.start(&[]).await;
     let build = world.finished(&id).await;
@@ -55,7 +56,8 @@ async fn a_repository_at_a_branch() {
     let world = World::new().await;
     let files = vec![("buildspec.yml".to_owned(), FILE.to_owned())];
     world.sisters.repositories.lock().unwrap().insert("app".into(), files);
-    let source = json!({"type": "CODECOMMIT", "location": "https://git-codecommit.us-east-1.amazonaws.com/v1/repos/app"});
+    let source =
+        json!({"type": "CODECOMMIT", "location": "https://git-codecommit.us-east-1.amazonaws.com/v1/repos/app"});
     world.project("", json!({"source": source, "sourceVersion": "main"})).await;
     let build = world.finished(&world.start(&[]).await).await;
     assert_eq!((status(&build), build.resolved_source_version.clone()), ("SUCCEEDED", Some("c".repeat(40))));
@@ -65,18 +67,38 @@ async fn a_repository_at_a_branch() {
 async fn what_is_wrong_with_a_source_or_buildspec() {
     let world = World::new().await;
     world.sisters.put("in", "empty.zip", zip(&[("a", "b")]));
-    world.sisters.put("in", "bad.zip", zip(&[("buildspec.yml", "version: 0.2\nphases:\n  build:\n    commands: [a: b]\n")]));
+    world.sisters.put(
+        "in",
+        "bad.zip",
+        zip(&[("buildspec.yml", "version: 0.2\nphases:\n  build:\n    commands: [a: b]\n")]),
+    );
     world.project(FILE, json!({})).await;
     for (overrides, code, text) in [
-        (json!({"sourceTypeOverride": "S3", "sourceLocationOverride": "in/none.zip", "buildspecOverride": "b.yml"}), "CLIENT_ERROR", "NoSuchKey"),
-        (json!({"sourceTypeOverride": "S3", "sourceLocationOverride": "in/empty.zip", "buildspecOverride": "b.yml"}), "YAML_FILE_ERROR", "b.yml"),
+        (
+            json!({"sourceTypeOverride": "S3", "sourceLocationOverride": "in/none.zip", "buildspecOverride": "b.yml"}),
+            "CLIENT_ERROR",
+            "NoSuchKey",
+        ),
+        (
+            json!({"sourceTypeOverride": "S3", "sourceLocationOverride": "in/empty.zip", "buildspecOverride": "b.yml"}),
+            "YAML_FILE_ERROR",
+            "b.yml",
+        ),
         (
             json!({"sourceTypeOverride": "S3", "sourceLocationOverride": "in/bad.zip", "buildspecOverride": "buildspec.yml"}),
             "YAML_FILE_ERROR",
             "Expected Commands[0] to be of string type: found subkeys instead at line 4, column 16",
         ),
-        (json!({"sourceTypeOverride": "CODECOMMIT", "sourceLocationOverride": "nothing"}), "CLIENT_ERROR", "nothing does not exist"),
-        (json!({"sourceTypeOverride": "GITHUB", "sourceLocationOverride": "https://github.com/o/r"}), "CLIENT_ERROR", "GITHUB"),
+        (
+            json!({"sourceTypeOverride": "CODECOMMIT", "sourceLocationOverride": "nothing"}),
+            "CLIENT_ERROR",
+            "nothing does not exist",
+        ),
+        (
+            json!({"sourceTypeOverride": "GITHUB", "sourceLocationOverride": "https://github.com/o/r"}),
+            "CLIENT_ERROR",
+            "GITHUB",
+        ),
         (
             json!({"environmentVariablesOverride": [{"name": "TOKEN", "value": "/t", "type": "PARAMETER_STORE"}]}),
             "CLIENT_ERROR",
@@ -99,7 +121,10 @@ async fn what_is_wrong_with_artifacts() {
     let zip = |bucket: &str| json!({"type": "S3", "location": bucket, "packaging": "ZIP"});
     for (overrides, text) in [
         (json!({"artifactsOverride": zip("out")}), "no definition for primary artifacts in buildspec"),
-        (json!({"artifactsOverride": zip("missing"), "buildspecOverride": FILE}), "Failed to upload artifacts: NoSuchBucket"),
+        (
+            json!({"artifactsOverride": zip("missing"), "buildspecOverride": FILE}),
+            "Failed to upload artifacts: NoSuchBucket",
+        ),
     ] {
         let id = world.try_start(overrides).await.unwrap().id.unwrap();
         let build = world.finished(&id).await;
@@ -113,7 +138,8 @@ async fn what_is_wrong_with_artifacts() {
 async fn the_name_of_an_artifact_and_exported_variables() {
     let world = World::new().await;
     let spec = "version: 0.2\nenv:\n  variables: {V: one}\n  exported-variables: [V]\nphases: {}\nartifacts: {files: a, name: n.zip}\n";
-    let artifacts = json!({"type": "S3", "location": "out", "name": "own", "packaging": "ZIP", "overrideArtifactName": true});
+    let artifacts =
+        json!({"type": "S3", "location": "out", "name": "own", "packaging": "ZIP", "overrideArtifactName": true});
     world.project(spec, json!({"artifacts": artifacts})).await;
     let build = world.finished(&world.start(&[]).await).await;
     assert_eq!(world.sisters.keys("out"), ["n.zip"]);
@@ -122,7 +148,12 @@ async fn the_name_of_an_artifact_and_exported_variables() {
 }
 
 fn context(token: &str, outputs: &[&str]) -> PipelineContext {
-    let artifact = |name: &str| PipelineArtifact { name: name.into(), bucket: "store".into(), key: format!("pipe/{name}/1"), version: None };
+    let artifact = |name: &str| PipelineArtifact {
+        name: name.into(),
+        bucket: "store".into(),
+        key: format!("pipe/{name}/1"),
+        version: None,
+    };
     PipelineContext {
         pipeline: "pipe".into(),
         client_token: token.into(),

@@ -34,7 +34,7 @@ impl Session<'_> {
         let (text, place) = self.buildspec(&sources[0].directory).await?;
         let buildspec = parse(&text)?;
         self.refuse_unsupported(&buildspec)?;
-        self.say(&opening(&buildspec, &place, &sources[0].directory)).await?;
+        self.say(&opening(&buildspec, &place)).await?;
         let text = self.service().write_text(Some(text)).await?;
         let change = move |build: &mut crate::model::Build, now| {
             build.buildspec.clone_from(&text);
@@ -245,14 +245,9 @@ pub(super) fn parse(text: &str) -> Result<Buildspec, Halt> {
     Buildspec::parse(text).map_err(|error| yaml_error(error.to_string()))
 }
 
-/// The lines with which CodeBuild's log begins.
-fn opening(buildspec: &Buildspec, place: &str, directory: &str) -> Vec<String> {
+/// What CodeBuild's log says of the buildspec; the agent goes on with the phases.
+fn opening(buildspec: &Buildspec, place: &str) -> Vec<String> {
     let mut lines = vec![format!("YAML location is {place}"), "Processing environment variables".to_owned()];
     lines.extend(job::warnings(buildspec));
-    lines.push(format!("Moving to directory {directory}"));
-    lines.push(format!("Phases found in YAML: {}", buildspec.phases.len()));
-    lines.extend(buildspec.phases.iter().map(|phase| {
-        format!(" {}: {} commands", phase.name.key().to_ascii_uppercase(), phase.commands.len() + phase.finally.len())
-    }));
     lines
 }

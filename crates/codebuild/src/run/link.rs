@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agent::protocol::server::greet;
-use agent::protocol::{FrameReader, FrameWriter, FromAgent, Hello, ToAgent};
+use agent::protocol::{FrameReader, FrameWriter, FromAgent, Hello, Report, ToAgent};
 use futures::FutureExt;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -23,17 +23,21 @@ pub(crate) enum Incoming {
 /// One build's way to its agent.
 pub(crate) struct Link {
     listener: UnixListener,
+    held: Option<FromAgent>,
     connection: Option<(FrameReader<ReadHalf<UnixStream>>, FrameWriter<WriteHalf<UnixStream>>)>,
 }
 
 impl Link {
     pub(crate) fn new(listener: UnixListener) -> Self {
-        Self { listener, connection: None }
+        Self { listener, held: None, connection: None }
     }
 
     /// The next message, or the next connection where there is none. `recorded` is the last report that is durable. Safe
     /// to drop: a greeting that is cut off is begun anew by the agent.
     pub(crate) async fn next(&mut self, recorded: u64) -> Incoming {
+        if let Some(message) = self.held.take() {
+            return Incoming::Message(message);
+        }
         loop {
             if let Some((reader, _)) = &mut self.connection {
                 match reader.next().await {
@@ -49,11 +53,20 @@ impl Link {
         }
     }
 
-    /// A message that is there already.
-    pub(crate) fn ready(&mut self) -> Option<FromAgent> {
+    /// The next report with its number, if it is there already. Any other message is left to [`Link::next`].
+    pub(crate) fn ready_report(&mut self) -> Option<(u64, Report)> {
+        if self.held.is_some() {
+            return None;
+        }
         let (reader, _) = self.connection.as_mut()?;
-        // Errors and ends are left to the next call of `next`.
-        reader.next().now_or_never()?.ok().flatten()
+        // An end or error of the stream is left to `next`, too, which finds it again.
+        match reader.next().now_or_never()?.ok().flatten()? {
+            FromAgent::Report { sequence, report } => Some((sequence, report)),
+            other => {
+                self.held = Some(other);
+                None
+            }
+        }
     }
 
     async fn accept(&mut self, recorded: u64) -> Option<Hello> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use agent::protocol::server::Verdict;
-use agent::protocol::{FromAgent, Hello, Report, ToAgent};
+use agent::protocol::{Hello, Report, ToAgent};
 use aws::Error;
 use kernel::{Caller, PrincipalError};
 
@@ -133,9 +133,9 @@ impl<'s> Session<'s> {
     pub(super) async fn record(&mut self, sequence: u64, report: Report, exportable: &[String]) -> Result<(), Halt> {
         let mut batch = vec![(sequence, report)];
         while batch.len() < MOST_REPORTS
-            && let Some(FromAgent::Report { sequence, report }) = self.sockets.link.ready()
+            && let Some(report) = self.sockets.link.ready_report()
         {
-            batch.push((sequence, report));
+            batch.push(report);
         }
         self.append_lines(&batch).await?;
         kernel::crash_point!("codebuild_after_log_lines");

@@ -13,7 +13,7 @@ use aws::s3::*;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use kernel::{Caller, Credentials, Door, Principal, PrincipalError, Principals, Scope, Session};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 /// Streams by group and name, and whether the group was made.
@@ -67,7 +67,13 @@ fn missing<T>() -> Result<T, Error> {
 
 #[async_trait]
 impl Principals for Sisters {
-    async fn assume(&self, scope: &Scope, role_arn: &str, service: &str, session: &str) -> Result<Caller, PrincipalError> {
+    async fn assume(
+        &self,
+        scope: &Scope,
+        role_arn: &str,
+        service: &str,
+        session: &str,
+    ) -> Result<Caller, PrincipalError> {
         let name = role_arn.rsplit('/').next().unwrap_or_default().to_owned();
         if name == "untrusting" {
             return Err(PrincipalError::NotTrusted { service: service.to_owned(), role_arn: role_arn.to_owned() });
@@ -91,7 +97,9 @@ impl Principals for Sisters {
 impl Door for Sisters {
     fn connection(&self, mut stream: UnixStream, _: &str) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\nlandfall").await;
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ =
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\nlandfall").await;
         })
     }
 }
@@ -114,7 +122,9 @@ impl Logs for Sisters {
     async fn put_log_events(&self, caller: &Caller, input: PutLogEventsInput) -> Result<PutLogEventsOutput, Error> {
         assert!(matches!(caller.principal, Principal::Role { .. }), "logs are written as the service role");
         let mut logs = self.logs.lock().unwrap();
-        let stream = logs.get_mut(&input.log_group_name.unwrap()).and_then(|group| group.get_mut(&input.log_stream_name.unwrap()));
+        let stream = logs
+            .get_mut(&input.log_group_name.unwrap())
+            .and_then(|group| group.get_mut(&input.log_stream_name.unwrap()));
         let Some(stream) = stream else { return missing() };
         stream.extend(input.log_events.unwrap().into_iter().map(|event| event.message.unwrap()));
         Ok(PutLogEventsOutput::default())
@@ -127,9 +137,16 @@ impl Sources for Sisters {
         absent("archive")
     }
 
-    async fn checkout(&self, _: &Caller, repository: &str, version: Option<&str>, _: Option<u32>) -> Result<Checkout, Error> {
+    async fn checkout(
+        &self,
+        _: &Caller,
+        repository: &str,
+        version: Option<&str>,
+        _: Option<u32>,
+    ) -> Result<Checkout, Error> {
         let files = self.repositories.lock().unwrap().get(repository).cloned();
-        let files = files.ok_or_else(|| Error::new("RepositoryDoesNotExistException", format!("{repository} does not exist")))?;
+        let files = files
+            .ok_or_else(|| Error::new("RepositoryDoesNotExistException", format!("{repository} does not exist")))?;
         let mut tar = tokio_tar::Builder::new(vec![]);
         for (name, text) in files {
             let mut header = tokio_tar::Header::new_gnu();
@@ -163,7 +180,8 @@ impl S3 for Sisters {
 
     async fn list_objects(&self, _: &Caller, input: ListObjects) -> Result<ObjectPage, Error> {
         let keys = self.keys(&input.bucket).into_iter().filter(|key| key.starts_with(&input.prefix));
-        let objects = keys.map(|key| ObjectMeta { bucket: input.bucket.clone(), key, ..ObjectMeta::default() }).collect();
+        let objects =
+            keys.map(|key| ObjectMeta { bucket: input.bucket.clone(), key, ..ObjectMeta::default() }).collect();
         Ok(ObjectPage { objects, ..ObjectPage::default() })
     }
 
@@ -209,7 +227,11 @@ impl S3 for Sisters {
     async fn upload_part(&self, _: &Caller, _: UploadPart) -> Result<UploadPartOutput, Error> {
         absent("upload_part")
     }
-    async fn complete_multipart_upload(&self, _: &Caller, _: CompleteMultipartUpload) -> Result<PutObjectOutput, Error> {
+    async fn complete_multipart_upload(
+        &self,
+        _: &Caller,
+        _: CompleteMultipartUpload,
+    ) -> Result<PutObjectOutput, Error> {
         absent("complete_multipart_upload")
     }
     async fn abort_multipart_upload(&self, _: &Caller, _: AbortMultipartUpload) -> Result<(), Error> {
