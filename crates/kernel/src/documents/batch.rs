@@ -58,7 +58,8 @@ impl Batch {
 
     /// Lets the commit happen only while `lease` is held; else [`CommitError::LeaseLost`].
     pub fn fenced(mut self, lease: &Lease) -> Self {
-        self.operations.push(lease.fence());
+        // Before all writes: one of them may remove the leased document.
+        self.operations.insert(0, lease.fence());
         self
     }
 

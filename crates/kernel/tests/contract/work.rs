@@ -20,6 +20,8 @@ enum Manner {
     Idle,
     /// Panics on the first run.
     PanicOnce,
+    /// Removes the task.
+    Remove,
 }
 
 struct Worker {
@@ -49,6 +51,7 @@ impl Reconciler for Worker {
             Manner::Idle => return Ok(()),
             Manner::FailUntil(runs) if (run as u32) < runs => return Err("not yet".into()),
             Manner::PanicOnce if run == 0 => panic!("as the test wants"),
+            Manner::Remove => return Ok(self.documents.commit(Batch::new(scope).remove(&task).fenced(lease)).await?),
             _ => {}
         }
         task.done += 1;
@@ -234,6 +237,16 @@ async fn a_lease_is_kept_while_its_step_runs_and_lost_with_it() {
     running.end().await;
     let late = f.documents.commit(Batch::new(&scope()).insert(&task("late")).fenced(&lease)).await;
     assert!(matches!(late, Err(CommitError::LeaseLost { .. })));
+}
+
+#[tokio::test]
+async fn a_fenced_commit_may_remove_the_leased_document() {
+    let f = Fixture::new();
+    f.documents.insert(&scope(), due_now("a")).await.unwrap();
+    let running = Running::start(&f, Manner::Remove, false, 4);
+    running.next().await;
+    running.end().await;
+    assert!(f.documents.get::<Task>(&scope(), "a").await.unwrap().is_none());
 }
 
 #[tokio::test]
