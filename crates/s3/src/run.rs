@@ -5,13 +5,12 @@ use crate::model::{BucketRecord, Garbage, scope};
 use async_trait::async_trait;
 use kernel::work::{self, Reconciler, WorkOptions};
 use kernel::{Lease, Scope, StepError, Stop, Stored};
-use sigv4::EMPTY_SHA256;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 /// How many blobs are looked at at once.
 const AT_ONCE: usize = 4;
+/// How many blobs the sweep lists at once.
+const SWEPT_AT_ONCE: usize = 1_000;
 
 impl Service {
     /// Runs S3's reconcilers until `stop`.
@@ -29,39 +28,28 @@ impl Service {
 
     /// Removes, once after a start, the blobs that a crash left between their arrival and the document's.
     async fn sweep(&self, stop: &Stop) {
-        let root = self.blobs.path(EMPTY_SHA256).ok();
-        let Some(area) = root.as_deref().and_then(Path::parent).and_then(Path::parent).map(Path::to_owned) else {
-            return;
-        };
-        let listed = tokio::task::spawn_blocking(move || digests(&area)).await;
-        let digests = listed.map_err(io::Error::other).and_then(|digests| digests);
-        match digests {
-            Ok(digests) => {
-                for digest in digests.into_iter().take_while(|_| !stop.is_stopped()) {
-                    if let Err(error) = self.collect(&digest).await {
-                        tracing::warn!(%error, digest, "a blob could not be swept");
-                    }
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the blobs could not be listed"),
+        let mut after = None;
+        while let Some(last) = self.sweep_some(after.as_deref(), stop).await {
+            after = Some(last);
         }
     }
-}
 
-/// The digests of the blobs in an area: `ab/cdef…`.
-fn digests(area: &Path) -> io::Result<Vec<String>> {
-    let mut digests = Vec::new();
-    for folder in std::fs::read_dir(area)? {
-        let folder = folder?;
-        let start = folder.file_name().to_string_lossy().into_owned();
-        if start.len() != 2 {
-            continue;
+    /// Looks at the next blobs, and answers the last of them.
+    async fn sweep_some(&self, after: Option<&str>, stop: &Stop) -> Option<String> {
+        let digests = match self.blobs.list(after, SWEPT_AT_ONCE).await {
+            Ok(digests) => digests,
+            Err(error) => {
+                tracing::warn!(%error, "the blobs could not be listed");
+                return None;
+            }
+        };
+        for digest in digests.iter().take_while(|_| !stop.is_stopped()) {
+            if let Err(error) = self.collect(digest).await {
+                tracing::warn!(%error, digest, "a blob could not be swept");
+            }
         }
-        for file in std::fs::read_dir(folder.path())? {
-            digests.push(format!("{start}{}", file?.file_name().to_string_lossy()));
-        }
+        digests.last().filter(|_| !stop.is_stopped()).cloned()
     }
-    Ok(digests)
 }
 
 /// Removes blobs that documents stopped referring to.

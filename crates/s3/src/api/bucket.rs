@@ -9,7 +9,7 @@ use kernel::{Batch, Caller, CommitError, Page, Stored};
 use std::time::Duration;
 
 /// How long a delete may take to look whether the bucket is empty, before it is undone.
-const DELETE_GRACE: Duration = Duration::from_secs(60);
+const DELETE_GRACE: Duration = Duration::from_secs(10);
 /// The most buckets of a page.
 const MOST_BUCKETS: usize = 10_000;
 

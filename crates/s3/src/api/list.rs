@@ -39,7 +39,7 @@ impl Service {
     async fn fill(&self, bucket: &str, prefix: &str, page: &mut Rolled<'_, Head>) -> Result<bool, Error> {
         let size = (page.limit() + 1).min(Page::MOST);
         loop {
-            let next = Page::first(size).prefix(prefix).after(position(bucket, &page.last));
+            let next = behind(Page::first(size).prefix(prefix), bucket, &page.last);
             let found = self.documents.find::<Head>(&scope(), LIVE, bucket, next).await?;
             let exhausted = found.len() < size;
             for head in found {
@@ -55,16 +55,11 @@ impl Service {
     }
 }
 
-/// Where the index of live objects goes on.
-fn position(bucket: &str, seek: &Seek) -> Option<String> {
+/// The page behind that place in the index of live objects.
+fn behind(page: Page, bucket: &str, seek: &Seek) -> Page {
     match seek {
-        Seek::Start => None,
-        Seek::Key(key) => Some(behind(key, &object_key(bucket, key))),
-        Seek::Prefix(prefix) => Some(behind(&format!("{prefix}{LAST}"), "")),
+        Seek::Start => page,
+        Seek::Key(key) => page.behind(key, &object_key(bucket, key)),
+        Seek::Prefix(prefix) => page.behind(&format!("{prefix}{LAST}"), ""),
     }
-}
-
-/// The position behind a row of an index, as the store writes positions.
-fn behind(sort: &str, key: &str) -> String {
-    format!("{}:{sort}{key}", sort.len())
 }

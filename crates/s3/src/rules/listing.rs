@@ -107,12 +107,12 @@ mod tests {
         let (mut items, mut prefixes, mut from) = (Vec::new(), Vec::new(), Seek::Start);
         loop {
             let mut page = Rolled::new("", delimiter, limit, from.clone());
-            let behind = keys.iter().filter(|key| match &from {
+            let mut behind = keys.iter().filter(|key| match &from {
                 Seek::Start => true,
                 Seek::Key(last) => *key > last,
                 Seek::Prefix(last) => *key > last && !key.starts_with(last.as_str()),
             });
-            let full = behind.fold(false, |full, key| full || page.offer(key, key.clone()) == Offered::Full);
+            let full = behind.any(|key| page.offer(key, key.clone()) == Offered::Full);
             items.append(&mut page.items);
             prefixes.append(&mut page.common_prefixes);
             if !full {
