@@ -37,10 +37,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// The service on `dependencies`. [`Service::run`] must run beside it.
+    /// The service on `dependencies`, once per data folder. [`Service::run`] must run beside it.
     pub fn new(dependencies: Dependencies) -> Arc<Self> {
         let Dependencies { documents, data_dir, clock, ids, guard, public_url } = dependencies;
         let git = Git::in_folder(&data_dir);
+        git.clear_temporary();
         Arc::new(Self { documents, git, clock, ids, guard, public_url, pushing: Pushing::default() })
     }
 }

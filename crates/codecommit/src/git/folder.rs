@@ -52,12 +52,20 @@ impl Git {
 
     /// Removes the repository's folder; one that is gone is no error.
     pub(crate) async fn remove(&self, id: &str) -> Result<(), GitError> {
-        remove_folder(self.folder(id)).await
+        match tokio::fs::remove_dir_all(self.folder(id)).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
-    /// Removes what a crash left behind of working copies and folders in the making.
-    pub(crate) async fn clear_temporary(&self) -> Result<(), GitError> {
-        remove_folder(self.temporary()).await
+    /// Removes what a crash left behind of working copies and folders in the making. Only before anything is served.
+    pub(crate) fn clear_temporary(&self) {
+        match fs::remove_dir_all(self.temporary()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "cannot clear what the last run left behind");
+            }
+            _ => {}
+        }
     }
 
     /// A new, empty folder for a working copy.
@@ -66,13 +74,6 @@ impl Git {
         tokio::fs::create_dir_all(&folder).await?;
         tokio::fs::create_dir_all(self.home()).await?;
         Ok(folder)
-    }
-}
-
-async fn remove_folder(folder: PathBuf) -> Result<(), GitError> {
-    match tokio::fs::remove_dir_all(folder).await {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
     }
 }
 

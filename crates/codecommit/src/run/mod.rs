@@ -21,9 +21,6 @@ const PERIOD: Duration = Duration::from_secs(60);
 impl Service {
     /// Runs until `stop`.
     pub async fn run(self: Arc<Self>, stop: Stop) {
-        if let Err(error) = self.git.clear_temporary().await {
-            tracing::warn!(%error, "cannot clear what the last run left behind");
-        }
         let work = |concurrency| {
             (self.documents.clone(), Arc::clone(&self.clock), stop.clone(), WorkOptions::concurrent(concurrency))
         };

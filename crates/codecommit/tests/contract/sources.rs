@@ -73,6 +73,29 @@ async fn a_checkout_is_a_working_copy_at_the_version_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_working_copy_is_left_behind() {
+    let (dir, work) = (tempfile::tempdir().unwrap(), Clone::new());
+    let left = dir.path().join("git/new/left-by-a-crash");
+    std::fs::create_dir_all(&left).unwrap();
+    let server = Server::start(dir.path()).await;
+    assert!(!left.exists());
+    pushed(&server, &work).await;
+    for read in [true, false] {
+        let checkout = server.service.checkout(&caller(), "demo", None, None).await.unwrap();
+        if read {
+            checkout.tar.collect(10_000_000).await.unwrap();
+        }
+    }
+    let emptied = async {
+        while std::fs::read_dir(dir.path().join("git/new")).unwrap().count() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), emptied).await.unwrap();
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_exist_is_named() {
     let (dir, work) = (tempfile::tempdir().unwrap(), Clone::new());
     let server = Server::start(dir.path()).await;
