@@ -1,0 +1,107 @@
+"""IAM and STS through boto3: users, keys, roles, sessions, and what they may do."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+from botocore.exceptions import ClientError
+
+from conftest import ACCOUNT, trust
+
+POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+
+
+def refused(call, *arguments, **parameters) -> str:
+    with pytest.raises(ClientError) as error:
+        call(*arguments, **parameters)
+    return error.value.response["Error"]["Code"]
+
+
+def test_a_user_with_its_keys_and_policies(enforcing):
+    iam = enforcing.client("iam")
+    user = iam.create_user(UserName="Ines", Path="/team/", Tags=[{"Key": "a", "Value": "b"}])["User"]
+    assert user["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/team/Ines"
+    assert iam.get_user(UserName="ines")["User"]["UserId"] == user["UserId"]
+    assert refused(iam.create_user, UserName="INES") == "EntityAlreadyExists"
+    assert [user["UserName"] for user in iam.list_users(PathPrefix="/team/")["Users"]] == ["Ines"]
+    iam.put_user_policy(UserName="Ines", PolicyName="p", PolicyDocument=json.dumps(POLICY))
+    assert iam.get_user_policy(UserName="Ines", PolicyName="p")["PolicyDocument"] == POLICY
+    assert iam.list_user_policies(UserName="Ines")["PolicyNames"] == ["p"]
+    assert refused(iam.put_user_policy, UserName="Ines", PolicyName="q", PolicyDocument="{") == "MalformedPolicyDocument"
+    key = iam.create_access_key(UserName="Ines")["AccessKey"]
+    sts = enforcing.client("sts", (key["AccessKeyId"], key["SecretAccessKey"]))
+    assert sts.get_caller_identity()["Arn"] == user["Arn"]
+    iam.update_access_key(UserName="Ines", AccessKeyId=key["AccessKeyId"], Status="Inactive")
+    assert iam.list_access_keys(UserName="Ines")["AccessKeyMetadata"][0]["Status"] == "Inactive"
+    assert refused(sts.get_caller_identity) == "InvalidClientTokenId"
+    assert refused(iam.delete_user, UserName="Ines") == "DeleteConflict"
+    iam.delete_access_key(UserName="Ines", AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(UserName="Ines", PolicyName="p")
+    iam.delete_user(UserName="Ines")
+    assert refused(iam.get_user, UserName="Ines") == "NoSuchEntity"
+
+
+def test_a_role_with_its_trust_and_policies(client):
+    iam = client("iam")
+    iam.create_role(RoleName="Builder", AssumeRolePolicyDocument=trust("codebuild"), MaxSessionDuration=7200)
+    role = iam.get_role(RoleName="builder")["Role"]
+    assert role["AssumeRolePolicyDocument"] == json.loads(trust("codebuild"))
+    assert (role["Arn"], role["MaxSessionDuration"]) == (f"arn:aws:iam::{ACCOUNT}:role/Builder", 7200)
+    iam.update_assume_role_policy(RoleName="Builder", PolicyDocument=trust("codedeploy"))
+    assert iam.get_role(RoleName="Builder")["Role"]["AssumeRolePolicyDocument"] == json.loads(trust("codedeploy"))
+    iam.put_role_policy(RoleName="Builder", PolicyName="p", PolicyDocument=json.dumps(POLICY))
+    assert iam.get_role_policy(RoleName="Builder", PolicyName="p")["PolicyDocument"] == POLICY
+    assert refused(iam.delete_role, RoleName="Builder") == "DeleteConflict"
+    iam.delete_role_policy(RoleName="Builder", PolicyName="p")
+    assert iam.list_role_policies(RoleName="Builder")["PolicyNames"] == []
+    iam.delete_role(RoleName="Builder")
+    assert refused(iam.get_role, RoleName="Builder") == "NoSuchEntity"
+
+
+def test_lists_go_on_page_by_page(client):
+    iam = client("iam")
+    for number in range(5):
+        iam.create_role(RoleName=f"page-{number}", Path="/pages/", AssumeRolePolicyDocument=trust("codebuild"))
+    pages = iam.get_paginator("list_roles").paginate(PathPrefix="/pages/", PaginationConfig={"PageSize": 2})
+    assert [role["RoleName"] for page in pages for role in page["Roles"]] == [f"page-{number}" for number in range(5)]
+
+
+def test_a_session_is_bound_to_its_key_and_cannot_be_changed(enforcing):
+    iam, sts = enforcing.client("iam"), enforcing.client("sts")
+    own = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}]}
+    iam.create_role(RoleName="session", AssumeRolePolicyDocument=json.dumps(own))
+    arn = f"arn:aws:iam::{ACCOUNT}:role/session"
+    one, two = (sts.assume_role(RoleArn=arn, RoleSessionName=name)["Credentials"] for name in ("one", "two"))
+    triple = lambda a, b: (a["AccessKeyId"], a["SecretAccessKey"], b["SessionToken"])
+    identity = enforcing.client("sts", triple(one, one)).get_caller_identity()
+    assert identity["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/session/one"
+    assert refused(enforcing.client("sts", triple(one, two)).get_caller_identity) == "InvalidClientTokenId"
+    changed = {"SessionToken": one["SessionToken"][:-2] + "xx"}
+    assert refused(enforcing.client("sts", triple(one, changed)).get_caller_identity) == "InvalidClientTokenId"
+    assert refused(enforcing.client("codebuild", triple(one, changed)).list_projects) == "UnrecognizedClientException"
+    assert refused(sts.assume_role, RoleArn=arn + "x", RoleSessionName="session") == "AccessDenied"
+
+
+def test_a_presigned_url_is_let_in_and_a_changed_one_is_not(enforcing):
+    s3 = enforcing.client("s3", signature_version="s3v4")
+    s3.create_bucket(Bucket="presigned-iam")
+    s3.put_object(Bucket="presigned-iam", Key="a b/ü.txt", Body=b"hello")
+    url = s3.generate_presigned_url("get_object", {"Bucket": "presigned-iam", "Key": "a b/ü.txt"}, ExpiresIn=60)
+    assert urllib.request.urlopen(url, timeout=10).read() == b"hello"
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(url.replace("X-Amz-Expires=60", "X-Amz-Expires=61"), timeout=10)
+    assert error.value.code == 403 and b"SignatureDoesNotMatch" in error.value.read()
+
+
+def test_deploy_register_and_deregister(enforcing, tmp_path):
+    """What `aws deploy register` does: an IAM user, its key and policy, and the instance of that user."""
+    iam = enforcing.client("iam")
+    enforcing.aws("deploy", "register", "--instance-name", "cli-host", "--tags", "Key=role,Value=web")
+    user = iam.get_user(UserName="cli-host")["User"]
+    assert user["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/AWS/CodeDeploy/cli-host"
+    instance = enforcing.client("codedeploy").get_on_premises_instance(instanceName="cli-host")["instanceInfo"]
+    assert instance["iamUserArn"] == user["Arn"]
+    enforcing.aws("deploy", "deregister", "--instance-name", "cli-host")
+    assert refused(iam.get_user, UserName="cli-host") == "NoSuchEntity"
