@@ -17,7 +17,7 @@ env:
 phases:
   build:
     commands:
-      - VERSION=$(cat version.txt)
+      - export VERSION=$(cat version.txt)
       - echo "revision=$CODEBUILD_RESOLVED_SOURCE_VERSION by=$CODEBUILD_INITIATOR"
       - sh step.sh
 artifacts:
