@@ -3,24 +3,19 @@
 use std::collections::BTreeSet;
 
 use agent::protocol::{CHUNK, FromAgent, SourceTarget, ToAgent};
-use aws::s3::{Body, GetObject, ListObjects};
+use aws::s3::GetObject;
 use bytes::Bytes;
 use futures::StreamExt;
-use tokio_util::io::StreamReader;
 
 use super::ends::Halt;
 use super::link::Incoming;
 use super::session::{Session, refused};
-use super::spool;
 use crate::model::{Context, PhaseType, Status};
 use crate::rules::buildspec::Buildspec;
 use crate::rules::buildspec_location::BuildspecLocation;
-use crate::rules::source_location::S3Location;
-use crate::rules::sources::{self, Source, SourceKind};
+use crate::rules::sources::{self, Source};
 use crate::rules::{environment, job, yaml};
 
-/// The most objects of a folder in S3 that a build downloads.
-const MOST_OBJECTS: usize = 100_000;
 /// The largest buildspec file, in bytes: what the agent's protocol answers at once.
 const LARGEST_BUILDSPEC: u64 = 3 * CHUNK as u64;
 
@@ -109,80 +104,6 @@ impl Session<'_> {
             Ok(link.send(ToAgent::SourceChunk { target, offset, last: true, data: Bytes::new() }).await)
         };
         self.ends.unless(stream).await?.map_err(|error: std::io::Error| Halt::from(error))
-    }
-
-    async fn fetch(&mut self, source: &Source) -> Result<Body, Halt> {
-        match &source.kind {
-            // The end of a tar: its two empty blocks alone.
-            SourceKind::Nothing => Ok(Body::from(vec![0; 1_024])),
-            SourceKind::Archive { object, version } => {
-                let input = GetObject::new(&object.bucket, &object.key).version(version.clone());
-                let found = self.service().dependencies.s3.get_object(&self.role, input).await.map_err(refused)?;
-                let resolved =
-                    self.build().pipeline.as_ref().and_then(|pipeline| pipeline.resolved_source_version.clone());
-                self.resolve(source, resolved).await?;
-                Ok(found.body)
-            }
-            SourceKind::Folder(folder) => self.fetch_folder(folder).await,
-            SourceKind::Repository { name, version, depth } => {
-                let pinned = self.build().resolved_source_version.clone().filter(|_| source.index == 0);
-                let version = pinned.or_else(|| version.clone());
-                let codecommit = &self.service().dependencies.codecommit;
-                let checkout =
-                    codecommit.checkout(&self.role, name, version.as_deref(), *depth).await.map_err(refused)?;
-                self.resolve(source, Some(checkout.commit)).await?;
-                Ok(checkout.tar)
-            }
-        }
-    }
-
-    /// Keeps what the primary source's version turned out to be, before anything uses it.
-    async fn resolve(&mut self, source: &Source, version: Option<String>) -> Result<(), Halt> {
-        if source.index > 0 || version.is_none() || self.build().resolved_source_version == version {
-            return Ok(());
-        }
-        Ok(self.step.record.change(move |build, _| build.resolved_source_version.clone_from(&version)).await?)
-    }
-
-    /// All objects below a prefix, as a tar.
-    async fn fetch_folder(&mut self, folder: &S3Location) -> Result<Body, Halt> {
-        let s3 = std::sync::Arc::clone(&self.service().dependencies.s3);
-        let spool = spool::folder(self.service(), &self.build().container());
-        spool::make(&spool).await?;
-        let path = spool.join("source.tar");
-        let mut tar = tokio_tar::Builder::new(tokio::fs::File::create(&path).await?);
-        let (mut from, mut count) = (None, 0);
-        loop {
-            let list = ListObjects {
-                bucket: folder.bucket.clone(),
-                prefix: folder.key.clone(),
-                from,
-                ..ListObjects::default()
-            };
-            let page = s3.list_objects(&self.role, list).await.map_err(refused)?;
-            for object in page.objects.iter().filter(|object| !object.key.ends_with('/')) {
-                count += 1;
-                if count > MOST_OBJECTS {
-                    return Err(Halt::client_error(format!("the source folder has more than {MOST_OBJECTS} objects")));
-                }
-                let name = object.key.strip_prefix(&folder.key).unwrap_or(&object.key);
-                let found =
-                    s3.get_object(&self.role, GetObject::new(&folder.bucket, &object.key)).await.map_err(refused)?;
-                let mut header = tokio_tar::Header::new_gnu();
-                header.set_size(found.meta.size);
-                header.set_mode(0o644);
-                tar.append_data(&mut header, name, StreamReader::new(found.body)).await?;
-            }
-            from = page.next;
-            if from.is_none() {
-                break;
-            }
-        }
-        tar.into_inner().await?;
-        if count == 0 {
-            return Err(Halt::client_error(format!("there is no object below {}", folder.arn())));
-        }
-        Ok(Body::from_file(path).await?)
     }
 
     /// The buildspec's text and where it was.

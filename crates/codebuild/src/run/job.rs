@@ -49,7 +49,7 @@ impl Session<'_> {
                     }
                 }
                 Ok(Incoming::Message(FromAgent::Report { sequence, report })) => {
-                    self.record(sequence, report, &exportable).await?
+                    self.record(sequence, report, &exportable).await?;
                 }
                 Ok(Incoming::Message(_)) => {}
                 Err(end) => stopping = Some(self.stop_job(end).await?),

@@ -20,11 +20,13 @@ pub(crate) enum Incoming {
     Message(FromAgent),
 }
 
+type Connection = (FrameReader<ReadHalf<UnixStream>>, FrameWriter<WriteHalf<UnixStream>>);
+
 /// One build's way to its agent.
 pub(crate) struct Link {
     listener: UnixListener,
     held: Option<FromAgent>,
-    connection: Option<(FrameReader<ReadHalf<UnixStream>>, FrameWriter<WriteHalf<UnixStream>>)>,
+    connection: Option<Connection>,
 }
 
 impl Link {

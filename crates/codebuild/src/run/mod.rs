@@ -9,6 +9,7 @@ mod container;
 mod credentials;
 mod download;
 mod ends;
+mod fetch;
 mod job;
 mod link;
 mod log;

@@ -82,18 +82,16 @@ impl<'s> Session<'s> {
                 PhaseType::UploadArtifacts => self.upload().await,
                 PhaseType::DownloadSource => self.run_job().await,
                 command if command.is_command_phase() => self.run_job().await,
-                _ => return Ok(self.part().await),
+                _ => {
+                    self.sockets.link.send(ToAgent::Finish).await;
+                    return Ok(());
+                }
             };
             if let Err(Halt::Phase(status, context)) = &done {
                 self.say_complete(phase, *status, context).await;
             }
             done?;
         }
-    }
-
-    /// Tells the agent that everything is done.
-    async fn part(&mut self) {
-        self.sockets.link.send(ToAgent::Finish).await;
     }
 
     /// What the agent says next, unless the build ends first. A greeting is kept.

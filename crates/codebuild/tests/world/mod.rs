@@ -1,5 +1,5 @@
 //! A CodeBuild in a folder of its own: the real store and engine, its sister services played in memory.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses its part")]
 
 mod sisters;
 
