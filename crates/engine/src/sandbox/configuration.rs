@@ -65,17 +65,23 @@ fn environment(spec: &ContainerSpec, image: &HostImage) -> Vec<String> {
 }
 
 fn linux(spec: &ContainerSpec, name: &str, image: &HostImage) -> Result<Linux, OciSpecError> {
-    // The network namespace is the shim's, which runc inherits and so must not make.
-    let namespaces = [
+    let made = [
         LinuxNamespaceType::Pid,
         LinuxNamespaceType::Mount,
         LinuxNamespaceType::Ipc,
         LinuxNamespaceType::Uts,
         LinuxNamespaceType::Cgroup,
     ];
-    let namespaces = namespaces.map(|kind| LinuxNamespaceBuilder::default().typ(kind).build());
+    let mut namespaces = made
+        .into_iter()
+        .map(|kind| LinuxNamespaceBuilder::default().typ(kind).build())
+        .collect::<Result<Vec<_>, _>>()?;
+    // The network is the shim's, which runc was born into. Named here, so that `runc exec` joins it too: it enters only
+    // namespaces of this list, and would else run its command in the machine's own network.
+    let network = LinuxNamespaceBuilder::default().typ(LinuxNamespaceType::Network).path("/proc/self/ns/net");
+    namespaces.push(network.build()?);
     LinuxBuilder::default()
-        .namespaces(namespaces.into_iter().collect::<Result<Vec<_>, _>>()?)
+        .namespaces(namespaces)
         .cgroups_path(Path::new("/landfall").join(name))
         .resources(resources(spec.limits)?)
         .seccomp(seccomp::profile()?)
@@ -245,11 +251,12 @@ mod tests {
     }
 
     #[test]
-    fn has_its_own_namespaces_but_the_shims_network() {
+    fn has_its_own_namespaces_and_joins_the_shims_network() {
         let config = json(&ContainerSpec::new("a", ["true"]), &image(&[]));
         let namespaces = config["linux"]["namespaces"].as_array().unwrap();
-        assert!(!namespaces.iter().any(|namespace| namespace["type"] == "network"));
-        assert_eq!(namespaces.len(), 5);
+        let network = namespaces.iter().find(|namespace| namespace["type"] == "network").unwrap();
+        assert_eq!(network["path"], "/proc/self/ns/net");
+        assert_eq!(namespaces.iter().filter(|namespace| namespace["path"].is_null()).count(), 5);
         assert_eq!(config["process"]["noNewPrivileges"], true);
         assert_eq!(config["linux"]["cgroupsPath"], "/landfall/n-a");
         let masked = config["linux"]["maskedPaths"].as_array().unwrap();

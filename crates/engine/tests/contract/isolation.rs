@@ -4,7 +4,8 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use engine::{ContainerSpec, EngineKind, Mount};
+use engine::{ContainerSpec, EngineKind, Exec, Mount};
+use futures::StreamExt as _;
 
 use crate::bench::Bench;
 
@@ -131,4 +132,20 @@ async fn a_program_that_is_not_there_is_refused_in_words() {
     assert!(error.contains("no-such-program"), "{error}");
     let again = ContainerSpec::new("job", ["true"]);
     assert!(bench.run_spec(again).await.0.success());
+}
+
+#[tokio::test]
+async fn a_further_command_is_in_the_same_namespaces() {
+    let bench = Bench::sandbox();
+    let namespaces = "for kind in net pid mnt ipc uts cgroup; do readlink /proc/self/ns/$kind; done";
+    let spec = ContainerSpec::new("a", ["sh", "-c", &format!("{namespaces}; exec sleep 60")]);
+    bench.engine.prepare("host").await.unwrap();
+    bench.engine.start(&spec).await.unwrap();
+    let further = bench.engine.exec("a", &Exec::new(["sh", "-c", namespaces]), 4096).await.unwrap();
+    let first = bench.engine.output("a", 0).await.unwrap().next().await.unwrap().unwrap();
+    bench.engine.remove("a").await.unwrap();
+    let further = String::from_utf8_lossy(&further.stdout).into_owned();
+    assert_eq!(further.lines().count(), 6);
+    assert!(further.starts_with(&*String::from_utf8_lossy(&first)), "{further}");
+    assert!(!further.contains(fs::read_link("/proc/self/ns/net").unwrap().to_str().unwrap()));
 }
