@@ -1,0 +1,38 @@
+use crate::server::Server;
+use http::Method;
+
+#[tokio::test]
+async fn nonsense_is_refused_and_the_server_lives_on() {
+    let server = Server::start().await;
+    let deep = "<Delete>".repeat(2_000);
+    let many = format!("<Delete>{}</Delete>", "<Object><Key>k</Key></Object>".repeat(1_001));
+    let bodies: [&[u8]; 6] = [b"", b"{}", b"<Delete>", b"\xff\xfe", deep.as_bytes(), many.as_bytes()];
+    for body in bodies {
+        let reply = server.send(Method::POST, "/house?delete", &[], body).await;
+        assert!(reply.status.is_client_error(), "{:?}: {} {}", body.get(..20), reply.status, reply.body);
+    }
+    for uri in
+        ["/house/%FF", "/house/a%00b", "/Bad_Name", "/..", "/house?versionId", "//", "/house/k?partNumber=x&uploadId=y"]
+    {
+        let reply = server.call(Method::PUT, uri, "x").await;
+        assert!(!reply.status.is_success(), "{uri}: {}", reply.status);
+        assert!(reply.status != 500, "{uri}: {}", reply.body);
+    }
+    let key = "k".repeat(1025);
+    assert_eq!(server.call(Method::PUT, &format!("/house/{key}"), "x").await.refusal(), (400, "KeyTooLongError"));
+    let large =
+        [("x-amz-meta-a", "v".repeat(2048))].map(|(name, value)| (name, Box::leak(value.into_boxed_str()) as &str));
+    assert_eq!(server.send(Method::PUT, "/house/k", &large, b"x").await.refusal(), (400, "MetadataTooLarge"));
+    assert_eq!(server.call(Method::PUT, "/house/k", "still here").await.status, 200);
+}
+
+#[tokio::test]
+async fn paths_stay_keys() {
+    let server = Server::start().await;
+    for key in ["../../etc/passwd", "a/../b", "./x", "a//b", "/lead"] {
+        let uri = format!("/house/{}", key.replace("..", "%2E%2E"));
+        assert_eq!(server.call(Method::PUT, &uri, "x").await.status, 200, "{key}");
+        let listed = server.call(Method::GET, "/house?list-type=2", "").await;
+        assert!(listed.body.contains(&format!("<Key>{key}</Key>")), "{key}: {}", listed.body);
+    }
+}
