@@ -46,6 +46,7 @@ pub(crate) async fn ensure(keyring: &Keyring, defaults: &Scope, data_dir: &Path)
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let (key, secret) = keyring.new_key(&defaults.account, Owner::Root);
             write(data_dir, &file, &render(&key.id, &secret, &defaults.region)).map_err(failed)?;
+            kernel::crash_point!("iam_after_root_file");
             keep(keyring, &key.id, &secret).await
         }
         Err(error) => Err(failed(error)),

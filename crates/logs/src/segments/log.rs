@@ -111,7 +111,9 @@ impl Writer {
             self.file(folder, last)?.write_all(&bytes)?;
             last.bytes += bytes.len() as u64;
         }
+        kernel::crash_point!("logs_before_sync");
         self.sync()?;
+        kernel::crash_point!("logs_after_sync");
         Ok(segments)
     }
 
