@@ -37,7 +37,7 @@ fn run(command: Option<&str>, address: SocketAddr) -> io::Result<bool> {
         Some("serve") => {
             let listener = TcpListener::bind(address)?;
             println!("hello-service {VERSION} listens on {}", listener.local_addr()?);
-            serve(&listener)?;
+            serve(&listener);
         }
         Some("fetch") => print!("{}", fetch(address, "/")?),
         Some("probe") => probe(address, Duration::from_secs(10))?,

@@ -8,14 +8,19 @@ use std::time::Duration;
 /// How long a client may take to send its request or take its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Serves until the process ends. Only a failing `accept` returns.
-pub fn serve(listener: &TcpListener) -> io::Result<()> {
+/// How long to wait when no connection or no thread can be had.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until the process ends. A client that went away or a machine that is short of something for a moment
+/// ends only that connection.
+pub fn serve(listener: &TcpListener) -> ! {
     loop {
-        let (stream, _) = listener.accept()?;
-        std::thread::spawn(move || {
-            // A client that went away needs no answer.
-            let _ = answer(&stream);
-        });
+        let answering =
+            listener.accept().and_then(|(stream, _)| std::thread::Builder::new().spawn(move || answer(&stream)));
+        if let Err(error) = answering {
+            eprintln!("hello-service: {error}");
+            std::thread::sleep(PAUSE);
+        }
     }
 }
 
