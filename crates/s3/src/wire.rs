@@ -17,7 +17,7 @@ pub use chunked::ChunkSigning;
 pub use operations::BUILT_OPERATIONS;
 
 use aws::Error;
-use aws::s3::{S3, error};
+use aws::s3::S3;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -63,7 +63,7 @@ impl Wire {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let Some(caller) = request.extensions().get::<Caller>().cloned() else {
-            return Self::error(&error::access_denied("Anonymous access is not allowed: sign the request."), "");
+            return Self::error(&request::anonymous(request.headers(), request.uri()), "");
         };
         let prepared = match request::prepare(request, self.trusting).await {
             Ok(prepared) => prepared,
@@ -122,6 +122,7 @@ fn headers_of(error: &Error) -> http::HeaderMap {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use aws::s3::error;
 
     async fn text(reply: Response<ReplyBody>) -> String {
         String::from_utf8(reply.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()

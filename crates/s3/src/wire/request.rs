@@ -29,6 +29,19 @@ pub(super) struct Framing {
     pub(super) length: Option<u64>,
 }
 
+/// Why a request without a caller is refused. Signature version 2 is named, since boto3 presigns with it by default.
+pub(super) fn anonymous(headers: &HeaderMap, uri: &Uri) -> Error {
+    let query = uri.query().unwrap_or_default();
+    let presigned =
+        ["AWSAccessKeyId=", "Signature="].iter().all(|name| query.split('&').any(|pair| pair.starts_with(name)));
+    let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    if presigned || authorization.starts_with(b"AWS ") {
+        let message = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
+        return error::invalid_request(message);
+    }
+    error::access_denied("Anonymous access is not allowed: sign the request.")
+}
+
 /// The request as s3s shall see it.
 ///
 /// # Errors

@@ -7,6 +7,11 @@ async fn nobody_is_let_in_without_a_caller() {
     let server = Server::start().await;
     let request = Request::builder().uri("/house").body(Full::default()).unwrap();
     assert_eq!(server.serve(request).await.refusal(), (403, "AccessDenied"));
+    let version_two = "/house/k?AWSAccessKeyId=a&Signature=b%3D&Expires=1";
+    let request = Request::builder().uri(version_two).body(Full::default()).unwrap();
+    let refused = server.serve(request).await;
+    assert_eq!(refused.refusal(), (400, "InvalidRequest"));
+    assert!(refused.body.contains("Please use AWS4-HMAC-SHA256."));
 }
 
 #[tokio::test]
