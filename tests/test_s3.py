@@ -248,9 +248,12 @@ def test_presigned_urls(s3, bucket):
 
 def test_what_is_not_built_says_so(s3, bucket):
     assert refused(s3.put_bucket_tagging, Bucket=bucket, Tagging={"TagSet": []}) == ("NotImplemented", 501)
-    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
-    with pytest.raises(Exception):
-        s3.put_object(Bucket=bucket, Key="k", Body=b"x", **key)
+    put = {"Bucket": bucket, "Key": "k", "Body": b"x"}
+    assert refused(s3.put_object, **put, Tagging="a=b") == ("NotImplemented", 501)
+    assert refused(s3.put_object, **put, StorageClass="GLACIER") == ("InvalidStorageClass", 400)
+    assert refused(s3.put_object, **put, ACL="public-read") == ("AccessControlListNotSupported", 400)
+    assert refused(s3.put_object, **put, ExpectedBucketOwner="222222222222") == ("AccessDenied", 403)
+    assert refused(s3.get_object, Bucket=bucket, Key="k") == ("NoSuchKey", 404)
 
 
 def test_objects_survive_a_kill(servers):

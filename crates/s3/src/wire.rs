@@ -7,6 +7,7 @@
 mod buckets;
 mod chunked;
 mod convert;
+mod limits;
 mod listings;
 mod objects;
 mod operations;
@@ -65,6 +66,11 @@ impl Wire {
         let Some(caller) = request.extensions().get::<Caller>().cloned() else {
             return Self::error(&request::anonymous(request.headers(), request.uri()), "");
         };
+        let headers = request.headers();
+        let allowed = limits::check(headers).and_then(|()| limits::check_owner(headers, &caller.account));
+        if let Err(error) = allowed {
+            return Self::error(&error, &caller.request_id);
+        }
         let prepared = match request::prepare(request, self.trusting).await {
             Ok(prepared) => prepared,
             Err(error) => return Self::error(&error, &caller.request_id),

@@ -74,7 +74,7 @@ impl Service {
             None => (source.headers, source.metadata),
         };
         let last_modified = self.clock.now();
-        let version = Version { content, headers, metadata, checksum, last_modified, delete_marker: false, ..source };
+        let version = Version { content, headers, metadata, checksum, last_modified, upload_id: None, ..source };
         Ok((version, batch))
     }
 

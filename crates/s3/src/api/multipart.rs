@@ -19,6 +19,10 @@ impl Change for CompleteMultipartUpload {
     type Output = Version;
 
     async fn attempt(&self, service: &Service, found: Found<'_>) -> Result<Attempt<Version>, Error> {
+        if let Some(version) = found.live().filter(|version| version.upload_id.as_ref() == Some(&self.upload_id)) {
+            // The reply to the first request was lost.
+            return Ok(Attempt::Done(version.clone()));
+        }
         let upload = service.upload((&self.bucket, &self.key), &self.upload_id).await?;
         check_write(&self.condition, found.key, found.etag())?;
         let stored = service.all_parts(&self.upload_id).await?;
@@ -82,6 +86,7 @@ fn assemble(upload: &UploadRecord, parts: &[&UploadedPart]) -> Version {
         metadata: upload.metadata.clone(),
         checksum,
         parts: u32::try_from(parts.len()).ok(),
+        upload_id: Some(upload.upload_id.clone()),
         ..Version::default()
     }
 }

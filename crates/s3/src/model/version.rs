@@ -55,6 +55,9 @@ pub(crate) struct Version {
     /// How many parts it was uploaded in; absent of a single upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) parts: Option<u32>,
+    /// The upload that it was; to complete that again answers the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) upload_id: Option<String>,
 }
 
 impl Version {

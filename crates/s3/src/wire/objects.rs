@@ -76,7 +76,6 @@ impl Adapter {
         let framing = request.extensions.get::<Framing>().cloned().unwrap_or_default();
         let announced = request.headers.get("x-amz-trailer").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let input = request.input;
-        no_customer_keys(input.sse_customer_algorithm.as_deref()).map_err(&refused)?;
         let named = algorithm(input.checksum_algorithm.as_ref()).map_err(&refused)?;
         let checksums =
             expected(given!(input), named, announced.as_deref(), framing.trailers.as_ref()).map_err(&refused)?;
@@ -166,7 +165,6 @@ impl Adapter {
         let caller = caller(&request)?;
         let refused = refused(&caller);
         let input = request.input;
-        no_customer_keys(input.sse_customer_algorithm.as_deref()).map_err(&refused)?;
         let replaces = input.metadata_directive.as_ref().is_some_and(|directive| directive.as_str() == "REPLACE");
         let headers = content_headers!(input);
         let (source_bucket, source_key, source_version_id) = source(&input.copy_source).map_err(&refused)?;
@@ -223,16 +221,6 @@ pub(super) fn source(source: &CopySource) -> Result<(String, String, Option<Stri
             Ok((bucket.to_string(), key.to_string(), version_id.as_ref().map(ToString::to_string)))
         }
         _ => Err(error::invalid_argument("Copy source must be a bucket and a key; access points are not implemented.")),
-    }
-}
-
-/// Encryption with keys of the client's own is not built: nothing may be stored as if it were.
-pub(super) fn no_customer_keys(algorithm: Option<&str>) -> Result<(), Error> {
-    match algorithm {
-        None => Ok(()),
-        Some(_) => {
-            Err(Error::modelled("NotImplemented", 501, "Encryption with customer-provided keys is not implemented."))
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::convert::{
     metadata, only, put_checksum, refused, size, time,
 };
 use super::listings::prefixes;
-use super::objects::{no_customer_keys, source, source_condition, write_condition};
+use super::objects::{source, source_condition, write_condition};
 use super::operations::Adapter;
 use super::request::{Framing, unsigned};
 use aws::Error;
@@ -24,7 +24,6 @@ impl Adapter {
         let caller = caller(&request)?;
         let refused = refused(&caller);
         let input = request.input;
-        no_customer_keys(input.sse_customer_algorithm.as_deref()).map_err(&refused)?;
         let create = ours::CreateMultipartUpload {
             headers: content_headers!(input),
             checksum_algorithm: algorithm(input.checksum_algorithm.as_ref()).map_err(&refused)?,

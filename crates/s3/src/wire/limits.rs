@@ -1,0 +1,102 @@
+//! Headers that ask for what is not built: refused, never accepted and forgotten.
+//!
+//! Server-side encryption with S3's or KMS's keys is the exception: clients send it as a matter of course (CDK on each
+//! upload). It is let through, and no reply says that the content is encrypted.
+
+use aws::Error;
+use aws::s3::error;
+use http::HeaderMap;
+
+/// A header, the values of it that change nothing, and what the others are answered.
+type Row = (&'static str, &'static [&'static str], fn(&str) -> Error);
+
+const ROWS: &[Row] = &[
+    ("x-amz-acl", &["private", "bucket-owner-full-control"], no_acl),
+    ("x-amz-grant-full-control", &[], no_acl),
+    ("x-amz-grant-read", &[], no_acl),
+    ("x-amz-grant-read-acp", &[], no_acl),
+    ("x-amz-grant-write", &[], no_acl),
+    ("x-amz-grant-write-acp", &[], no_acl),
+    ("x-amz-tagging", &[""], not_implemented),
+    ("x-amz-storage-class", &["STANDARD"], no_storage_class),
+    ("x-amz-website-redirect-location", &[], not_implemented),
+    ("x-amz-object-lock-mode", &[], not_implemented),
+    ("x-amz-object-lock-retain-until-date", &[], not_implemented),
+    ("x-amz-object-lock-legal-hold", &["OFF"], not_implemented),
+    ("x-amz-bucket-object-lock-enabled", &["false"], not_implemented),
+    ("x-amz-server-side-encryption-customer-algorithm", &[], not_implemented),
+    ("x-amz-copy-source-server-side-encryption-customer-algorithm", &[], not_implemented),
+    ("x-amz-write-offset-bytes", &[], not_implemented),
+];
+
+/// Whether a request asks for something that would not happen.
+///
+/// # Errors
+/// `NotImplemented` naming the header, or S3's own error where it has one.
+pub(super) fn check(headers: &HeaderMap) -> Result<(), Error> {
+    for (name, harmless, refusal) in ROWS {
+        let value = headers.get(*name).map(|value| value.to_str().unwrap_or_default());
+        if value.is_some_and(|value| !harmless.contains(&value)) {
+            return Err(refusal(name));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the bucket is whose the client thinks. Only the owner's account comes so far as to be told otherwise.
+///
+/// # Errors
+/// `AccessDenied`.
+pub(super) fn check_owner(headers: &HeaderMap, account: &str) -> Result<(), Error> {
+    let names = ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"];
+    let other = names.iter().filter_map(|name| headers.get(*name)).any(|owner| owner.as_bytes() != account.as_bytes());
+    if other { Err(error::access_denied("The bucket's owner is not the one you expect.")) } else { Ok(()) }
+}
+
+fn not_implemented(header: &str) -> Error {
+    let message = format!("A header you provided implies functionality that is not implemented: {header}.");
+    Error::modelled("NotImplemented", 501, message)
+}
+
+fn no_acl(_: &str) -> Error {
+    Error::new("AccessControlListNotSupported", "The bucket does not allow ACLs: its owner owns every object.")
+}
+
+fn no_storage_class(_: &str) -> Error {
+    Error::new("InvalidStorageClass", "The storage class you specified is not valid: only STANDARD is kept here.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+
+    fn code(headers: &[(&'static str, &'static str)]) -> String {
+        let map: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        let checked = check(&map).and_then(|()| check_owner(&map, "111111111111"));
+        checked.err().map_or_else(|| "ok".to_owned(), |error| error.code)
+    }
+
+    #[test]
+    fn what_would_not_happen_is_refused() {
+        let table = [
+            (("x-amz-acl", "private"), "ok"),
+            (("x-amz-acl", "public-read"), "AccessControlListNotSupported"),
+            (("x-amz-tagging", ""), "ok"),
+            (("x-amz-tagging", "a=b"), "NotImplemented"),
+            (("x-amz-storage-class", "STANDARD"), "ok"),
+            (("x-amz-storage-class", "GLACIER"), "InvalidStorageClass"),
+            (("x-amz-object-lock-mode", "COMPLIANCE"), "NotImplemented"),
+            (("x-amz-server-side-encryption", "aws:kms"), "ok"),
+            (("x-amz-server-side-encryption-customer-algorithm", "AES256"), "NotImplemented"),
+            (("x-amz-expected-bucket-owner", "111111111111"), "ok"),
+            (("x-amz-expected-bucket-owner", "222222222222"), "AccessDenied"),
+        ];
+        for (header, expected) in table {
+            assert_eq!(code(&[header]), expected, "{header:?}");
+        }
+    }
+}
