@@ -102,12 +102,11 @@ impl Presented {
         Ok(Self { place, access_key_id, scope, time, signed_headers, signature, session_token, payload })
     }
 
-    /// Whether the signature is that of `secret_access_key` over `request`, with `payload` as the text form of its payload
-    /// (the `x-amz-content-sha256` header where there is one, `UNSIGNED-PAYLOAD` for presigned S3, else the body's own
-    /// SHA-256). Says nothing about time: see [`Presented::time`] and [`Presented::place`].
+    /// Whether the signature is that of `key`, derived for [`Presented::scope`], over `request`, with `payload` as the text
+    /// form of its payload (the `x-amz-content-sha256` header where there is one, `UNSIGNED-PAYLOAD` for presigned S3, else
+    /// the body's own SHA-256). Says nothing about time: see [`Presented::time`] and [`Presented::place`].
     #[must_use]
-    pub fn verify(&self, request: &Request<'_>, secret_access_key: &str, payload: &str) -> bool {
-        let key = SigningKey::derive(secret_access_key, &self.scope);
+    pub fn verify(&self, request: &Request<'_>, key: &SigningKey, payload: &str) -> bool {
         key.matches(&self.string_to_sign(&self.canonical_request(request, payload)), &self.signature)
     }
 

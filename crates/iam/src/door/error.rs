@@ -34,6 +34,9 @@ pub(crate) enum AuthError {
          signing method. Consult the service documentation for details."
     )]
     Mismatch,
+    /// A header of AWS's own that is not signed.
+    #[error("There were headers present in the request which were not signed: {0}")]
+    Unsigned(String),
     /// Signed too long ago, or in the future.
     #[error("{0}")]
     Time(#[from] TimeError),
@@ -101,7 +104,7 @@ impl AuthError {
             Self::UnknownKey | Self::InvalidToken => "UnrecognizedClientException",
             Self::ExpiredToken => "ExpiredTokenException",
             Self::Password => "AccessDeniedException",
-            Self::Mismatch | Self::Time(_) | Self::Payload => "InvalidSignatureException",
+            Self::Mismatch | Self::Unsigned(_) | Self::Time(_) | Self::Payload => "InvalidSignatureException",
             Self::Internal(_) => "InternalFailure",
         }
     }
@@ -113,14 +116,14 @@ impl AuthError {
             Self::UnknownKey | Self::InvalidToken => "InvalidClientTokenId",
             Self::ExpiredToken => "ExpiredToken",
             Self::Password => "AccessDenied",
-            Self::Mismatch | Self::Time(_) | Self::Payload => "SignatureDoesNotMatch",
+            Self::Mismatch | Self::Unsigned(_) | Self::Time(_) | Self::Payload => "SignatureDoesNotMatch",
             Self::Internal(_) => "InternalFailure",
         }
     }
 
     fn s3_code(&self) -> &'static str {
         match self {
-            Self::Missing | Self::Password => "AccessDenied",
+            Self::Missing | Self::Password | Self::Unsigned(_) => "AccessDenied",
             Self::Incomplete(_) => "AuthorizationHeaderMalformed",
             Self::UnknownKey => "InvalidAccessKeyId",
             Self::InvalidToken => "InvalidToken",

@@ -7,7 +7,7 @@ use crate::rules::signing_time;
 use http::request::Parts;
 use http::{HeaderMap, Uri};
 use kernel::Caller;
-use sigv4::{ParseError, Payload, Place, Presented, Request, sha256_hex};
+use sigv4::{AmzDate, CredentialScope, ParseError, Payload, Place, Presented, Request, SigningKey, sha256_hex};
 
 /// What a request claims by its signature. Nothing of it is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,19 @@ pub struct Claimed {
     pub service: String,
     /// Whose key.
     pub access_key: String,
+}
+
+/// What the chunks of a streamed body are signed with, one after the other.
+#[derive(Debug, Clone)]
+pub struct Seed {
+    /// The key that signed the headers.
+    pub key: SigningKey,
+    /// Its scope.
+    pub scope: CredentialScope,
+    /// The time of the signature.
+    pub time: AmzDate,
+    /// The signature of the headers, in hex: the first chunk's signature covers it.
+    pub signature: String,
 }
 
 /// The body of a request.
@@ -57,37 +70,64 @@ impl Authenticator {
         request_id: &str,
         source_ip: Option<&str>,
     ) -> Result<Caller, aws::Error> {
-        let headers = headers(&parts.headers, &parts.uri);
-        let request = borrowed(parts.method.as_str(), &parts.uri, &headers);
-        let connection = Connection { request_id, source_ip };
-        let presented = Presented::parse(&request);
-        let service =
-            presented.as_ref().map_or_else(|_| service_of(parts), |presented| presented.scope.service.clone());
-        let caller = match presented {
-            Err(ParseError::Missing | ParseError::OtherScheme) if self.mode == Mode::Open => {
-                self.unverified("", &self.defaults.region, connection).ok_or(AuthError::Missing)
-            }
-            Err(error) => Err(error.into()),
-            Ok(presented) => self.admit(&presented, &request, content, connection).await,
-        };
-        caller.map_err(|error| error.answer(&service))
+        self.admit(parts, content, Connection { request_id, source_ip }).await.map(|(caller, _)| caller)
+    }
+
+    /// [`Authenticator::authenticate`] for S3, whose bodies stream: with the caller comes what their chunks must be signed
+    /// with, for a key that is known here. Whoever reads the body must check it against the signed header
+    /// `x-amz-content-sha256`: a digest, or a form of chunks.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn authenticate_streamed(
+        &self,
+        parts: &Parts,
+        request_id: &str,
+        source_ip: Option<&str>,
+    ) -> Result<(Caller, Option<Seed>), aws::Error> {
+        self.admit(parts, Content::Streamed, Connection { request_id, source_ip }).await
     }
 
     async fn admit(
+        &self,
+        parts: &Parts,
+        content: Content<'_>,
+        connection: Connection<'_>,
+    ) -> Result<(Caller, Option<Seed>), aws::Error> {
+        let headers = headers(&parts.headers, &parts.uri);
+        let request = borrowed(parts.method.as_str(), &parts.uri, &headers);
+        let presented = Presented::parse(&request);
+        let service =
+            presented.as_ref().map_or_else(|_| service_of(parts), |presented| presented.scope.service.clone());
+        let admitted = match presented {
+            Err(ParseError::Missing | ParseError::OtherScheme) if self.mode == Mode::Open => {
+                let caller = self.unverified("", &self.defaults.region, connection);
+                caller.map(|caller| (caller, None)).ok_or(AuthError::Missing)
+            }
+            Err(error) => Err(error.into()),
+            Ok(presented) => self.admit_presented(&presented, &request, content, connection).await,
+        };
+        admitted.map_err(|error| error.answer(&service))
+    }
+
+    async fn admit_presented(
         &self,
         presented: &Presented,
         request: &Request<'_>,
         content: Content<'_>,
         connection: Connection<'_>,
-    ) -> Result<Caller, AuthError> {
+    ) -> Result<(Caller, Option<Seed>), AuthError> {
         let (id, region) = (&presented.access_key_id, &presented.scope.region);
         let payload = payload(presented, content)?;
         match self.find(id, presented.session_token.as_deref()).await? {
             Some(key) => {
-                self.verify(presented, request, &key, &payload)?;
-                Ok(verified(key, region, connection))
+                let seed = self.verify(presented, request, &key, &payload)?;
+                Ok((verified(key, region, connection), Some(seed)))
             }
-            None => self.unverified(id, region, connection).ok_or(AuthError::UnknownKey),
+            None => {
+                let caller = self.unverified(id, region, connection);
+                caller.map(|caller| (caller, None)).ok_or(AuthError::UnknownKey)
+            }
         }
     }
 
@@ -97,11 +137,15 @@ impl Authenticator {
         request: &Request<'_>,
         key: &Key,
         payload: &Payload,
-    ) -> Result<(), AuthError> {
+    ) -> Result<Seed, AuthError> {
         signing_time::check(presented.time, presented.place, self.keyring.now())?;
-        covers_target(presented, request)?;
-        let verified = presented.verify(request, &key.secret, payload.as_str());
-        verified.then_some(()).ok_or(AuthError::Mismatch)
+        covers_headers(presented, request)?;
+        let Presented { scope, time, signature, .. } = presented;
+        let key = SigningKey::derive(&key.secret, scope);
+        if !presented.verify(request, &key, payload.as_str()) {
+            return Err(AuthError::Mismatch);
+        }
+        Ok(Seed { key, scope: scope.clone(), time: *time, signature: signature.clone() })
     }
 }
 
@@ -138,14 +182,16 @@ fn payload(presented: &Presented, content: Content<'_>) -> Result<Payload, AuthE
     }
 }
 
-/// The operation's name must be signed, where a header carries it: else a signature would do for another operation with
-/// the same body.
-fn covers_target(presented: &Presented, request: &Request<'_>) -> Result<(), AuthError> {
-    let signed = presented.signed_headers.iter().any(|name| name == "x-amz-target");
-    if signed || request.header("x-amz-target").is_none() {
-        return Ok(());
-    }
-    Err(AuthError::Incomplete("'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization.".into()))
+/// Headers of AWS's own that mean something without being signed: the signature covers the first two otherwise, and the
+/// token is sealed.
+const COVERED: [&str; 3] = ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token"];
+
+/// All headers of AWS's own must be signed: else a signature would do for another operation, or another object to copy.
+fn covers_headers(presented: &Presented, request: &Request<'_>) -> Result<(), AuthError> {
+    let signed = |name: &str| presented.signed_headers.iter().any(|signed| signed.eq_ignore_ascii_case(name));
+    let names = request.headers.iter().map(|(name, _)| *name);
+    let mut own = names.filter(|name| name.starts_with("x-amz-") && !COVERED.contains(name));
+    own.find(|name| !signed(name)).map_or(Ok(()), |name| Err(AuthError::Unsigned(name.to_owned())))
 }
 
 /// The headers as they came; for HTTP/2, `:authority` stands in for `host`.

@@ -85,21 +85,52 @@ async fn what_was_signed_must_arrive() {
     assert_eq!(call(cut, b"{}").await, "IncompleteSignatureException");
 }
 
-#[tokio::test]
-async fn an_unsigned_operation_name_is_refused() {
-    let ground = Ground::new(Mode::Enforce).await;
-    let key = ground.root_key();
+/// An S3 request in chunks, signed with these headers and sent with the others too.
+fn streamed(key: &kernel::Credentials, signed: &[(&str, &str)], unsigned: &[(&str, &str)]) -> http::request::Parts {
     let time = AmzDate::from_epoch_seconds(NOW);
-    let signer = Signer { credentials: sigv4_credentials(&key), region: "us-east-1", service: "codebuild", time };
-    let headers: &[(&str, &[u8])] = &[("host", b"h")];
-    let mut request =
-        http::Request::post("/").header("host", "h").header("x-amz-target", "CodeBuild_20161006.ListProjects");
-    for (name, value) in signer.sign_headers(&Request::new("POST", "/", headers), &Payload::of(b"{}")) {
+    let signer = Signer { credentials: sigv4_credentials(key), region: "us-east-1", service: "s3", time };
+    let headers: Vec<(&str, &[u8])> = signed.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    let payload = Payload::Streaming("STREAMING-AWS4-HMAC-SHA256-PAYLOAD".into());
+    let added = signer.sign_headers(&Request::new("PUT", "/bucket/a%20key", &headers), &payload);
+    let mut request = http::Request::put("/bucket/a%20key");
+    for (name, value) in signed.iter().chain(unsigned) {
+        request = request.header(*name, *value);
+    }
+    for (name, value) in added {
         request = request.header(name, value);
     }
-    let parts = request.body(()).unwrap().into_parts().0;
-    let error = ground.door.authenticate(&parts, Content::Whole(b"{}"), "r", None).await.unwrap_err();
-    assert!(error.message.contains("'X-Amz-Target' must be a 'SignedHeader'"), "{error}");
+    request.body(()).unwrap().into_parts().0
+}
+
+#[tokio::test]
+async fn headers_of_aws_must_be_signed() {
+    let ground = Ground::new(Mode::Enforce).await;
+    let key = ground.root_key();
+    let (host, source) = (("host", "h"), ("x-amz-copy-source", "/other/secret"));
+    let call = async |signed: &[(&str, &str)], unsigned: &[(&str, &str)]| {
+        ground.door.authenticate_streamed(&streamed(&key, signed, unsigned), "r", None).await
+    };
+    assert!(call(&[host, source], &[]).await.is_ok());
+    let refused = call(&[host], &[source]).await.unwrap_err();
+    assert_eq!(refused.code, "AccessDenied");
+    assert!(refused.message.ends_with("which were not signed: x-amz-copy-source"), "{refused}");
+    assert!(call(&[host], &[("accept", "*/*")]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_streamed_body_comes_with_what_its_chunks_are_signed_with() {
+    let ground = Ground::new(Mode::Enforce).await;
+    let key = ground.root_key();
+    let parts = streamed(&key, &[("host", "h")], &[]);
+    let (caller, seed) = ground.door.authenticate_streamed(&parts, "r", None).await.unwrap();
+    let seed = seed.unwrap();
+    assert_eq!(caller.principal, Principal::Root);
+    assert!(parts.headers["authorization"].to_str().unwrap().ends_with(&seed.signature));
+    let own = sigv4::SigningKey::derive(&key.secret_access_key, &seed.scope);
+    assert_eq!(seed.key.sign("chunk"), own.sign("chunk"));
+    let open = Ground::new(Mode::Open).await;
+    let unknown = streamed(&crate::ground::key("test", "any"), &[("host", "h")], &[]);
+    assert!(open.door.authenticate_streamed(&unknown, "r", None).await.unwrap().1.is_none());
 }
 
 #[tokio::test]
