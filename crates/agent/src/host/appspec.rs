@@ -281,11 +281,11 @@ hooks:
             ("source: /", "source: a/../../b", "must lie in the bundle", "line 4, column 5"),
             ("mode: 0755", "mode: 0799", "four octal digits", "line 8, column 5"),
             ("timeout: 30", "timeout: 0", "more than 0 seconds", "line 18, column 7"),
-            ("timeout: 30", "timeout: soon", "timeout", "line 19"),
+            ("timeout: 30", "timeout: soon", "invalid u64", "line 19, column 16"),
             ("    - location: scripts/after.sh", "    - locaton: scripts/after.sh", "locaton", "line 18"),
             ("location: scripts/start.sh", "location: ../start.sh", "a script in the bundle", "line 22, column 7"),
             ("OVERWRITE", "overwrite", "overwrite", "line 6"),
-            ("hooks:", "\thooks:", "", "line 15"),
+            ("hooks:", "\thooks:", "found a tab", "line 14"),
             ("os: linux\n", "", "os", ""),
         ];
         for (good, bad, problem, place) in table {

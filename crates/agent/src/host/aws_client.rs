@@ -39,6 +39,15 @@ pub(super) enum ClientError {
     Refused { status: StatusCode, text: String },
 }
 
+impl ClientError {
+    /// True where the server has understood and would say the same again. A wrong signature may be the clock's.
+    pub(super) fn is_final(&self) -> bool {
+        let Self::Refused { status, text } = self else { return false };
+        let passing = ["Throttl", "Signature", "RequestTimeTooSkewed"].iter().any(|word| text.contains(word));
+        status.is_client_error() && *status != StatusCode::TOO_MANY_REQUESTS && !passing
+    }
+}
+
 /// What is to be sent; `host` and the signature's headers are added.
 pub(super) struct Call<'a> {
     pub(super) service: &'a str,
@@ -179,5 +188,21 @@ mod tests {
     fn a_refusal_is_shown_but_not_whole() {
         let error = refused(StatusCode::FORBIDDEN, &[b'x'; 10_000]).to_string();
         assert!(error.starts_with("HTTP 403") && error.len() < 600);
+    }
+
+    #[test]
+    fn which_refusals_are_final() {
+        let table = [
+            (400, "{\"__type\":\"ClientException\"}", true),
+            (400, "InvalidSignatureException", false),
+            (400, "ThrottlingException", false),
+            (429, "", false),
+            (500, "ServerException", false),
+        ];
+        for (status, text, is_final) in table {
+            let error = refused(StatusCode::from_u16(status).unwrap_or_default(), text.as_bytes());
+            assert_eq!(error.is_final(), is_final, "{error}");
+        }
+        assert!(!ClientError::Late("x".into()).is_final());
     }
 }

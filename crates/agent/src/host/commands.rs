@@ -1,14 +1,21 @@
 //! The four calls of `codedeploy-commands` that an agent makes (awsJson1.1).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::aws_client::{AwsClient, Call, ClientError};
 use super::diagnostics::Diagnostics;
 
 const SERVICE: &str = "codedeploy-commands";
+/// Pauses between attempts grow from this one…
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// … to this one.
+pub(super) const LAST_PAUSE: Duration = Duration::from_secs(60);
 const TARGET: &str = "CodeDeployCommandService_v20141006";
 
 /// A command for this host.
@@ -110,6 +117,27 @@ impl Commands {
         ];
         let body = Bytes::from(input.to_string());
         self.client.fetch(Call { service: SERVICE, method: "POST", target: "/", headers: &headers, body }).await
+    }
+}
+
+/// Calls until the server answers, for a server that restarts has not forgotten the command.
+///
+/// # Errors
+/// The server's refusal.
+pub(super) async fn until_answered<T, F>(what: &str, call: impl Fn() -> F) -> Result<T, ClientError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match call().await {
+            Err(error) if !error.is_final() => {
+                eprintln!("landfall-agent: {what}: {error}");
+                sleep(pause).await;
+                pause = (pause * 2).min(LAST_PAUSE);
+            }
+            answered => return answered,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use tokio::task::spawn_blocking;
 
 use super::bundle;
-use super::commands::{Commands, HostCommand};
+use super::commands::{Commands, HostCommand, until_answered};
 use super::diagnostics::Diagnostics;
 use super::envelope;
 use super::hooks::{self, Scripts};
@@ -39,10 +39,10 @@ impl Executor {
             Err(message) => return Some(Diagnostics::unknown(message)),
         };
         let is_noop = matches!(work, Work::Hooks(None));
-        match self.commands.acknowledge(command, is_noop).await {
+        let acknowledge = || self.commands.acknowledge(command, is_noop);
+        match until_answered("acknowledging a command", acknowledge).await {
             Err(error) => {
-                // Without an acknowledgement the server hands the command out again.
-                eprintln!("landfall-agent: {} was not acknowledged: {error}", command.command_name);
+                eprintln!("landfall-agent: the acknowledgement of {} was refused: {error}", command.command_name);
                 None
             }
             Ok(status) if status == "Succeeded" => None,
@@ -52,7 +52,9 @@ impl Executor {
     }
 
     async fn understand(&self, command: &HostCommand) -> Result<(Specification, Work), String> {
-        let envelope = self.commands.specification(command).await.map_err(|error| error.to_string())?;
+        let specification = || self.commands.specification(command);
+        let envelope = until_answered("fetching a specification", specification).await;
+        let envelope = envelope.map_err(|error| error.to_string())?;
         let json = envelope::open(&envelope).map_err(|error| error.to_string())?;
         let specification = Specification::parse(&json)?;
         let work = match command.command_name.as_str() {

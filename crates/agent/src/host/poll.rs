@@ -9,16 +9,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::aws_client::{AwsClient, ClientError};
-use super::commands::{Commands, HostCommand};
+use super::aws_client::AwsClient;
+use super::commands::{Commands, FIRST_PAUSE, HostCommand, LAST_PAUSE, until_answered};
 use super::config::Config;
 use super::diagnostics::Diagnostics;
 use super::executor::Executor;
 use super::state::State;
 use crate::process::Processes;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LAST_PAUSE: Duration = Duration::from_secs(60);
 /// An answer without a command that comes sooner was no long poll: the next question waits.
 const QUICK: Duration = Duration::from_secs(1);
 /// How long SIGTERM lets commands finish.
@@ -104,26 +102,15 @@ impl Agent {
         self.running().remove(&command.host_command_identifier);
     }
 
-    /// Tells a command's end until the server has heard it.
+    /// Tells a command's end.
     async fn complete(&self, identifier: &str, diagnostics: &Diagnostics) {
-        let mut pause = FIRST_PAUSE;
-        while let Err(error) = self.executor.commands.complete(identifier, diagnostics).await {
-            eprintln!("landfall-agent: reporting a command's end: {error}");
-            if is_final(&error) {
-                return;
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(LAST_PAUSE);
-        }
+        let commands = &self.executor.commands;
+        let told = until_answered("reporting a command's end", || commands.complete(identifier, diagnostics));
+        // A refusal is final: the server has the end already, or does not want it.
+        let _ = told.await;
     }
 
     fn running(&self) -> MutexGuard<'_, HashSet<String>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The server has understood and will say the same again.
-fn is_final(error: &ClientError) -> bool {
-    matches!(error, ClientError::Refused { status, text }
-        if status.is_client_error() && status.as_u16() != 429 && !text.contains("Throttl") && !text.contains("Signature"))
 }

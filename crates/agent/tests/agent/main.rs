@@ -4,3 +4,5 @@
 mod build;
 mod files;
 mod harness;
+mod host;
+mod server;
