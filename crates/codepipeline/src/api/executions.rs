@@ -203,13 +203,22 @@ fn requested(caller: &Caller, input: StartPipelineExecutionInput) -> Start {
         value: wanted.revision_value.unwrap_or_default(),
     };
     Start {
-        trigger: Trigger { kind: "StartPipelineExecution".to_owned(), detail: caller.arn() },
+        trigger: started_by(caller),
         variables: variables
             .into_iter()
             .map(|variable| (variable.name.unwrap_or_default(), variable.value.unwrap_or_default()))
             .collect::<BTreeMap<_, _>>(),
         overrides: overrides.into_iter().map(wanted).collect(),
         token: input.client_request_token,
+    }
+}
+
+/// A rule's target is started by the rule, all else by its caller.
+fn started_by(caller: &Caller) -> Trigger {
+    let rule = caller.via.as_ref().filter(|via| via.service == "events.amazonaws.com");
+    match rule.and_then(|via| via.source_arn.clone()) {
+        Some(rule) => Trigger { kind: "CloudWatchEvent".to_owned(), detail: rule },
+        None => Trigger { kind: "StartPipelineExecution".to_owned(), detail: caller.arn() },
     }
 }
 
@@ -264,4 +273,25 @@ fn source_revision(action: &ActionExecution) -> Option<SourceRevision> {
         revision_summary: Some(revision.summary.clone()).filter(|summary| !summary.is_empty()),
         revision_url: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::Via;
+
+    use super::*;
+
+    #[test]
+    fn an_execution_knows_who_started_it() {
+        let caller = Caller::root(&Scope::new("000000000000", "us-east-1"), "r");
+        let trigger = started_by(&caller);
+        assert_eq!(
+            (trigger.kind.as_str(), trigger.detail.as_str()),
+            ("StartPipelineExecution", "arn:aws:iam::000000000000:root")
+        );
+        let rule = "arn:aws:events:us-east-1:000000000000:rule/nightly".to_owned();
+        let via = Via { service: "events.amazonaws.com".into(), source_arn: Some(rule.clone()), source_account: None };
+        let trigger = started_by(&caller.through(via));
+        assert_eq!((trigger.kind.as_str(), trigger.detail), ("CloudWatchEvent", rule));
+    }
 }

@@ -67,7 +67,7 @@ impl Service {
         Ok(StageState {
             stage_name: Some(stage.name.clone()),
             inbound_execution: waiting.first().cloned().filter(|_| pipeline.mode == ExecutionMode::Superseded),
-            inbound_executions: Some(waiting),
+            inbound_executions: Some(waiting).filter(|waiting| !waiting.is_empty()),
             inbound_transition_state: (index > 0).then(open_transition),
             action_states: Some(actions),
             latest_execution: lane.latest.and_then(|latest| stage_execution(ids, latest.execution, latest.status)),

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use kernel::{Batch, CommitError, Delivered, Page, Stop, Subscription};
+use kernel::{Batch, CommitError, Delivered, Event, Page, Scope, Stop, Stored, Subscription};
 
 use super::flow::ATTEMPTS;
 use super::start::{Start, is_news};
+use super::transition::Transition;
 use crate::error::Failed;
 use crate::model::{Pipeline, Trigger};
 use crate::rules::sources::changed_source;
@@ -80,20 +81,25 @@ impl Service {
         let mut any = false;
         for pipeline in watching.into_iter().filter(|pipeline| is_news(event.time, pipeline.created)) {
             let name = pipeline.name.clone();
-            let mut transition = self.transition(&scope, pipeline).await?;
-            let detail = event.resources.first().cloned().unwrap_or_default();
-            let trigger = Trigger { kind: "PollForSourceChanges".to_owned(), detail };
-            match self.start(&mut transition, Start { trigger, ..Start::default() }).await {
-                Ok(_) => {
+            match self.started_by(&scope, pipeline, event).await {
+                Ok(transition) => {
                     batch = transition.add_to(batch, Vec::new());
                     any = true;
                 }
-                Err(Failed::Aws(refusal)) => {
+                Err(fault @ (Failed::Store(_) | Failed::Blob(_))) => return Err(fault),
+                // What is wrong with one pipeline must not keep the others waiting.
+                Err(refusal) => {
                     tracing::warn!(pipeline = name, %refusal, "a change of its source started nothing");
                 }
-                Err(ours) => return Err(ours),
             }
         }
         Ok(any.then_some(batch))
+    }
+    async fn started_by(&self, scope: &Scope, pipeline: Stored<Pipeline>, event: &Event) -> Result<Transition, Failed> {
+        let mut transition = self.transition(scope, pipeline).await?;
+        let detail = event.resources.first().cloned().unwrap_or_default();
+        let trigger = Trigger { kind: "PollForSourceChanges".to_owned(), detail };
+        self.start(&mut transition, Start { trigger, ..Start::default() }).await?;
+        Ok(transition)
     }
 }
