@@ -3,7 +3,7 @@
 //! What this version does not do (load balancers, Auto Scaling, alarms, triggers, blue/green) is refused here with
 //! the setting's own error, so that no group promises what its deployments would not keep.
 
-use crate::rules::tags::FilterError;
+use crate::rules::tags::{Filter, FilterError, Selection};
 use crate::run::selection;
 use aws::Error;
 use aws::codedeploy::error;
@@ -50,6 +50,7 @@ fn apply_tags(
         let message = "Give either onPremisesInstanceTagFilters or onPremisesTagSet, not both.";
         return Err(error::invalid_on_premises_tag_combination_exception(message));
     }
+    check_ec2(ec2_filters.as_deref(), ec2_set.as_ref())?;
     if ec2_filters.is_some() || ec2_set.is_some() {
         (info.ec2_tag_filters, info.ec2_tag_set) = (ec2_filters, ec2_set);
     }
@@ -59,6 +60,18 @@ fn apply_tags(
     selection(info).map(|_| ()).map_err(|broken| match broken {
         FilterError::TooMany(_) => error::tag_set_list_limit_exceeded_exception(broken.to_string()),
         _ => error::invalid_tag_exception(broken.to_string()),
+    })
+}
+
+/// Tags of EC2 instances are kept but choose nothing, since there are none here.
+fn check_ec2(filters: Option<&[EC2TagFilter]>, set: Option<&EC2TagSet>) -> Result<(), Error> {
+    let lists = set.and_then(|set| set.ec2_tag_set_list.clone()).unwrap_or_default();
+    let lists = lists.iter().map(Vec::as_slice).chain(filters);
+    let parse = |it: &EC2TagFilter| Filter::parse(it.type_.as_deref(), it.key.as_deref(), it.value.as_deref());
+    let lists: Result<Vec<Vec<Filter>>, _> = lists.map(|list| list.iter().map(parse).collect()).collect();
+    lists.and_then(Selection::new).map(|_| ()).map_err(|broken| match broken {
+        FilterError::TooMany(_) => error::tag_set_list_limit_exceeded_exception(broken.to_string()),
+        _ => error::invalid_ec2_tag_exception(broken.to_string()),
     })
 }
 
@@ -77,24 +90,44 @@ fn check_role(role: Option<&str>) -> Result<(), Error> {
     }
 }
 
+/// Events that can cause a rollback.
+const ROLLBACK_EVENTS: usize = 3;
+/// Most alarms of a group (CodeDeploy quotas).
+const ALARMS: usize = 10;
+/// Longest name of an alarm, in characters (CodeDeploy quotas).
+const ALARM_NAME: usize = 255;
+
 /// The rule for rolling back, of a group or of one deployment.
 pub(super) fn check_rollback(rule: Option<&AutoRollbackConfiguration>) -> Result<(), Error> {
-    let Some(rule) = rule.filter(|rule| rule.enabled == Some(true)) else { return Ok(()) };
-    if !given(&rule.events) {
+    let Some(rule) = rule else { return Ok(()) };
+    if rule.events.as_ref().is_some_and(|events| events.len() > ROLLBACK_EVENTS) {
+        let message = "An autoRollbackConfiguration names each of the three events at most once.";
+        return Err(error::invalid_auto_rollback_config_exception(message));
+    }
+    if rule.enabled == Some(true) && !given(&rule.events) {
         let message = "An enabled autoRollbackConfiguration needs at least one of DEPLOYMENT_FAILURE, DEPLOYMENT_STOP_ON_ALARM and DEPLOYMENT_STOP_ON_REQUEST.";
         return Err(error::invalid_auto_rollback_config_exception(message));
     }
     Ok(())
 }
 
-/// An alarm rule that would be evaluated.
+/// An alarm rule: one that would be evaluated is refused.
 pub(super) fn check_alarms(rule: Option<&AlarmConfiguration>) -> Result<(), Error> {
-    match rule {
-        Some(rule) if rule.enabled == Some(true) => Err(error::invalid_alarm_config_exception(
-            "Alarms are not evaluated in this version of Landfall: disable the alarm configuration.",
-        )),
-        _ => Ok(()),
+    let Some(rule) = rule else { return Ok(()) };
+    let alarms = rule.alarms.as_deref().unwrap_or_default();
+    if alarms.len() > ALARMS {
+        return Err(error::alarms_limit_exceeded_exception(format!("At most {ALARMS} alarms can be named.")));
     }
+    let too_long = |alarm: &Alarm| alarm.name.as_ref().is_some_and(|name| name.chars().count() > ALARM_NAME);
+    if alarms.iter().any(too_long) {
+        let message = format!("An alarm's name has at most {ALARM_NAME} characters.");
+        return Err(error::invalid_alarm_config_exception(message));
+    }
+    if rule.enabled == Some(true) {
+        let message = "Alarms are not evaluated in this version of Landfall: disable the alarm configuration.";
+        return Err(error::invalid_alarm_config_exception(message));
+    }
+    Ok(())
 }
 
 fn refuse_unbuilt(settings: &UpdateDeploymentGroupInput) -> Result<(), Error> {
@@ -180,6 +213,38 @@ mod tests {
             ..role()
         };
         assert_eq!(apply(&mut info, both).unwrap_err().code, "InvalidOnPremisesTagCombinationException");
+    }
+
+    #[test]
+    fn what_a_group_keeps_is_bounded() {
+        let many = |count| Some(vec![EC2TagFilter { key: Some("Env".to_owned()), ..Default::default() }; count]);
+        let alarms =
+            |count| Some(AlarmConfiguration { alarms: Some(vec![Alarm::default(); count]), ..Default::default() });
+        let events = |count| AutoRollbackConfiguration {
+            enabled: None,
+            events: Some(vec!["DEPLOYMENT_FAILURE".to_owned(); count]),
+        };
+        let ok = UpdateDeploymentGroupInput {
+            ec2_tag_filters: many(10),
+            alarm_configuration: alarms(10),
+            auto_rollback_configuration: Some(events(3)),
+            ..role()
+        };
+        apply(&mut DeploymentGroupInfo::default(), ok).unwrap();
+        for (settings, code) in [
+            (UpdateDeploymentGroupInput { ec2_tag_filters: many(11), ..role() }, "TagSetListLimitExceededException"),
+            (
+                UpdateDeploymentGroupInput { ec2_tag_filters: Some(vec![EC2TagFilter::default()]), ..role() },
+                "InvalidEC2TagException",
+            ),
+            (UpdateDeploymentGroupInput { alarm_configuration: alarms(11), ..role() }, "AlarmsLimitExceededException"),
+            (
+                UpdateDeploymentGroupInput { auto_rollback_configuration: Some(events(4)), ..role() },
+                "InvalidAutoRollbackConfigException",
+            ),
+        ] {
+            assert_eq!(apply(&mut DeploymentGroupInfo::default(), settings).unwrap_err().code, code);
+        }
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub fn registrable(location: Option<RevisionLocation>) -> Result<RevisionLocatio
             if git_hub.repository.is_none() || git_hub.commit_id.is_none() {
                 return Err(missing());
             }
+            check_text("repository", git_hub.repository.as_deref())?;
+            check_text("commitId", git_hub.commit_id.as_deref())?;
             Ok(RevisionLocation { git_hub_location: Some(git_hub), ..known })
         }
         "" => Err(error::invalid_revision_exception("The revision has no revisionType: use S3.")),
@@ -53,11 +55,27 @@ pub fn deployable(location: Option<RevisionLocation>) -> Result<RevisionLocation
     Ok(location)
 }
 
+/// Longest text in a location, in bytes: S3's own bound for keys, far above all others.
+const LONGEST: usize = 1024;
+
+/// Refuses what no object, repository or commit is called; `name` is the member.
+fn check_text(name: &str, text: Option<&str>) -> Result<(), Error> {
+    match text {
+        Some(text) if text.len() > LONGEST => {
+            Err(error::invalid_revision_exception(format!("The revision's {name} is longer than {LONGEST} bytes.")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_s3(s3: &S3Location) -> Result<(), Error> {
     for (name, value) in [("bucket", &s3.bucket), ("key", &s3.key)] {
         if value.as_deref().unwrap_or_default().is_empty() {
             return Err(error::invalid_revision_exception(format!("The revision's s3Location has no {name}.")));
         }
+    }
+    for (name, value) in [("bucket", &s3.bucket), ("key", &s3.key), ("version", &s3.version), ("eTag", &s3.e_tag)] {
+        check_text(name, value.as_deref())?;
     }
     match s3.bundle_type.as_deref() {
         Some(bundle_type) if BUNDLE_TYPES.contains(&bundle_type) => Ok(()),
@@ -89,7 +107,10 @@ mod tests {
     #[test]
     fn a_revision_in_s3_needs_bucket_key_and_an_archive_type() {
         assert!(deployable(Some(s3("b", "k.zip", "zip"))).is_ok());
-        for location in [s3("", "k", "zip"), s3("b", "", "zip"), s3("b", "k", ""), s3("b", "k", "YAML")] {
+        let long = "k".repeat(LONGEST + 1);
+        for location in
+            [s3("", "k", "zip"), s3("b", "", "zip"), s3("b", "k", ""), s3("b", "k", "YAML"), s3("b", &long, "zip")]
+        {
             assert_eq!(deployable(Some(location)).unwrap_err().code, "InvalidRevisionException");
         }
         assert_eq!(deployable(None).unwrap_err().code, "RevisionRequiredException");

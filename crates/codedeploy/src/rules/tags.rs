@@ -39,6 +39,9 @@ pub enum FilterError {
     /// A type outside the enumeration.
     #[error("'{0}' is not a tag filter type: use KEY_ONLY, VALUE_ONLY or KEY_AND_VALUE")]
     UnknownType(String),
+    /// A key or value over its length.
+    #[error("a tag's key has at most {MAX_KEY} characters and its value at most {MAX_VALUE}")]
+    TooLong,
     /// A list or set over its quota.
     #[error("{0}")]
     TooMany(String),
@@ -48,6 +51,10 @@ impl Filter {
     /// Reads one filter in the API's form. Without a type, what is given decides.
     pub fn parse(kind: Option<&str>, key: Option<&str>, value: Option<&str>) -> Result<Self, FilterError> {
         let key = key.filter(|key| !key.is_empty());
+        let longer = |text: Option<&str>, most| text.is_some_and(|text| text.chars().count() > most);
+        if longer(key, MAX_KEY) || longer(value, MAX_VALUE) {
+            return Err(FilterError::TooLong);
+        }
         match (kind, key, value) {
             (Some("KEY_ONLY"), Some(key), _) | (None, Some(key), None) => Ok(Self::Key(key.to_owned())),
             (Some("VALUE_ONLY"), _, Some(value)) | (None, None, Some(value)) => Ok(Self::Value(value.to_owned())),
@@ -139,6 +146,8 @@ mod tests {
             ),
             (Some("KEY"), Some("Env"), None, Err(FilterError::UnknownType("KEY".to_owned()))),
             (None, None, None, Err(FilterError::Empty)),
+            (None, Some(&"k".repeat(MAX_KEY + 1)), None, Err(FilterError::TooLong)),
+            (None, None, Some(&"v".repeat(MAX_VALUE + 1)), Err(FilterError::TooLong)),
         ] {
             assert_eq!(Filter::parse(kind, k, v), expected, "{kind:?} {k:?} {v:?}");
         }

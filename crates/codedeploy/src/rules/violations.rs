@@ -75,17 +75,31 @@ const INVALID: &[(&str, &str)] = &[
     ("zonalConfig", "InvalidZonalDeploymentConfigurationException"),
 ];
 
+/// What an operation answers for a member, missing or malformed, where its errors in the model have no other.
+const OF_OPERATION: &[(&str, &str, &str)] = &[
+    ("CreateDeployment", "deploymentConfigName", "InvalidDeploymentConfigNameException"),
+    ("CreateDeployment", "targetInstances", "InvalidTargetInstancesException"),
+    ("CreateDeploymentGroup", "deploymentConfigName", "InvalidDeploymentConfigNameException"),
+    ("UpdateDeploymentGroup", "deploymentConfigName", "InvalidDeploymentConfigNameException"),
+];
+
 /// What is answered for a member that has no shape of its own.
 const OTHERWISE: &str = "InvalidInputException";
 
 /// The error for an input that breaks the model's constraints: a missing member before a malformed one.
-pub fn violation(_operation: &str, violations: &[Violation]) -> Error {
+pub fn violation(operation: &str, violations: &[Violation]) -> Error {
     let missing = violations.iter().find(|violation| is_missing(violation));
     let Some(first) = missing.or(violations.first()) else {
         return Error::new(OTHERWISE, "The input breaks a constraint of the model.");
     };
     let table = if missing.is_some() { REQUIRED } else { INVALID };
-    Error::new(look_up(table, &first.path), aws::validation_message(violations))
+    let code = of_operation(operation, &first.path).unwrap_or_else(|| look_up(table, &first.path));
+    Error::new(code, aws::validation_message(violations))
+}
+
+fn of_operation(operation: &str, path: &str) -> Option<&'static str> {
+    let fits = |(of, member, _): &&(&str, &str, &str)| *of == operation && path.split('.').any(|part| part == *member);
+    OF_OPERATION.iter().find(fits).map(|(_, _, exception)| *exception)
 }
 
 fn is_missing(violation: &Violation) -> bool {
@@ -128,8 +142,22 @@ mod tests {
             ),
             ("somethingNew", Some("x"), PATTERN, "InvalidInputException"),
         ] {
-            assert_eq!(violation("CreateDeployment", &[broken(path, value, constraint)]).code, code, "{path}");
+            assert_eq!(violation("GetDeploymentConfig", &[broken(path, value, constraint)]).code, code, "{path}");
         }
+    }
+
+    #[test]
+    fn an_operation_answers_only_with_what_its_model_declares() {
+        let empty = || [broken("deploymentConfigName", Some(""), Constraint::MinimumLength(1.0))];
+        for (operation, code) in [
+            ("GetDeploymentConfig", "DeploymentConfigNameRequiredException"),
+            ("CreateDeployment", "InvalidDeploymentConfigNameException"),
+            ("UpdateDeploymentGroup", "InvalidDeploymentConfigNameException"),
+        ] {
+            assert_eq!(violation(operation, &empty()).code, code, "{operation}");
+        }
+        let nested = [broken("targetInstances.tagFilters.1.member.Type", Some("X"), Constraint::Values(&[]))];
+        assert_eq!(violation("CreateDeployment", &nested).code, "InvalidTargetInstancesException");
     }
 
     #[test]
