@@ -10,6 +10,7 @@ pub fn now_ms() -> u64 {
 
 /// Time since the epoch; zero where the clock stands before it.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "the agent has no kernel; this is its clock")]
 pub fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -25,15 +25,16 @@ macro_rules! structure {
         }
 
         impl $crate::Field for $Rust {
-            #[allow(unused_mut, unused_variables)]
             fn read(value: $crate::macros::Value) -> ::core::result::Result<Self, $crate::Mismatch> {
                 let mut members = $crate::fields::object(value)?;
+                // A structure may have no members.
+                let _ = &mut members;
                 ::core::result::Result::Ok(Self { $($field: $crate::fields::take(&mut members, $wire)?,)* })
             }
 
-            #[allow(unused_mut)]
             fn write(&self) -> $crate::macros::Value {
                 let mut members = $crate::Members::new();
+                let _ = &mut members;
                 $($crate::fields::put(&mut members, $wire, self.$field.as_ref());)*
                 $crate::macros::Value::Object(members)
             }

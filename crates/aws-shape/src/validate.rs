@@ -247,4 +247,5 @@ pub fn mismatches(shape: &Shape, value: &Value) -> Option<Mismatch> {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "tests")]
 mod tests;

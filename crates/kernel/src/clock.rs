@@ -28,6 +28,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         // Before 1970 the machine's clock is plainly wrong; such a time counts as the epoch.
+        #[expect(clippy::disallowed_methods, reason = "this is the clock")]
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }

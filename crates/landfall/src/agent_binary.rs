@@ -73,6 +73,7 @@ fn unpack(file: &mut File, length: u64, digest: &str, data_dir: &Path) -> anyhow
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -53,7 +53,12 @@ impl Client {
     }
 
     /// Calls an operation of a query service; answers its XML.
-    pub(crate) async fn query(&self, model: &Model, operation: &str, fields: &[(&str, &str)]) -> anyhow::Result<String> {
+    pub(crate) async fn query(
+        &self,
+        model: &Model,
+        operation: &str,
+        fields: &[(&str, &str)],
+    ) -> anyhow::Result<String> {
         let Protocol::Query { api_version, .. } = model.protocol else { bail!("{} does not speak query", model.id) };
         let all = [&[("Action", operation), ("Version", api_version)], fields].concat();
         let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
@@ -92,7 +97,9 @@ impl Client {
         };
         let added = signer.sign_headers(&sigv4::Request::new(method.as_str(), path, &signed), &Payload::of(&body));
         let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.authority));
-        for (name, value) in headers.iter().map(|(name, value)| (*name, value)).chain(added.iter().map(|(name, value)| (*name, value))) {
+        for (name, value) in
+            headers.iter().map(|(name, value)| (*name, value)).chain(added.iter().map(|(name, value)| (*name, value)))
+        {
             request = request.header(name, value);
         }
         let reply = self.http.request(request.body(Full::new(body))?).await.with_context(|| what.to_owned())?;

@@ -8,10 +8,8 @@ use serde_json::{Map, json};
 pub(crate) fn print(as_json: bool) -> anyhow::Result<()> {
     let rows = registry::coverage();
     if as_json {
-        let services: Map<_, _> = rows
-            .iter()
-            .map(|row| (row.service.to_owned(), json!({"model": row.model, "built": row.built})))
-            .collect();
+        let services: Map<_, _> =
+            rows.iter().map(|row| (row.service.to_owned(), json!({"model": row.model, "built": row.built}))).collect();
         println!("{}", serde_json::to_string_pretty(&services)?);
         return Ok(());
     }

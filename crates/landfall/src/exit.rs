@@ -6,13 +6,11 @@ use std::process::ExitCode;
 
 /// Something that the user can put right.
 #[derive(Debug)]
-pub(crate) struct UserError(String);
+struct UserError(String);
 
-impl UserError {
-    /// An error whose sentence says what to do.
-    pub(crate) fn new(sentence: impl Into<String>) -> anyhow::Error {
-        Self(sentence.into()).into()
-    }
+/// An error whose sentence says what to do.
+pub(crate) fn user_error(sentence: impl Into<String>) -> anyhow::Error {
+    UserError(sentence.into()).into()
 }
 
 impl fmt::Display for UserError {

@@ -1,4 +1,5 @@
 //! The import rules of ARCHITECTURE.md, over `cargo metadata`.
+#![expect(clippy::expect_used, reason = "tests")]
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,13 +15,27 @@ fn allowed(package: &str) -> BTreeSet<&'static str> {
         "sigv4" | "kernel" => &[],
         "aws-shape" => &["kernel"],
         "aws-model-catalogue" => &[
-            "aws-shape", "aws-model-codebuild", "aws-model-codecommit", "aws-model-codedeploy", "aws-model-codepipeline",
-            "aws-model-iam", "aws-model-logs", "aws-model-sts",
+            "aws-shape",
+            "aws-model-codebuild",
+            "aws-model-codecommit",
+            "aws-model-codedeploy",
+            "aws-model-codepipeline",
+            "aws-model-iam",
+            "aws-model-logs",
+            "aws-model-sts",
         ],
         model if model.starts_with("aws-model-") => &["aws-shape"],
         "aws" => &[
-            "aws-model-catalogue", "aws-model-codebuild", "aws-model-codecommit", "aws-model-codedeploy",
-            "aws-model-codepipeline", "aws-model-iam", "aws-model-logs", "aws-model-sts", "aws-shape", "kernel",
+            "aws-model-catalogue",
+            "aws-model-codebuild",
+            "aws-model-codecommit",
+            "aws-model-codedeploy",
+            "aws-model-codepipeline",
+            "aws-model-iam",
+            "aws-model-logs",
+            "aws-model-sts",
+            "aws-shape",
+            "kernel",
         ],
         "engine" => &["landfall-agent"],
         "codebuild" => &["aws", "kernel", "engine", "landfall-agent"],
@@ -63,7 +78,9 @@ fn crates_depend_only_on_what_the_architecture_allows() {
             .expect("dependencies")
             .iter()
             // What tests use is their own affair, but for services, which are never mixed.
-            .filter(|dependency| dependency["kind"].is_null() || SERVICES.contains(&dependency["name"].as_str().unwrap_or_default()))
+            .filter(|dependency| {
+                dependency["kind"].is_null() || SERVICES.contains(&dependency["name"].as_str().unwrap_or_default())
+            })
             .filter_map(|dependency| dependency["name"].as_str())
             .filter(|dependency| ours.contains(*dependency) && *dependency != name)
             .collect();

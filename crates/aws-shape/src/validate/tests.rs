@@ -1,3 +1,5 @@
+#![expect(unreachable_pub, reason = "the macro makes public items")]
+
 use super::*;
 use crate::{Field as _, structure};
 use serde_json::json;

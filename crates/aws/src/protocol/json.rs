@@ -55,6 +55,7 @@ fn content_type(version: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "tests")]
 mod tests {
     use super::*;
     use crate::codebuild::{OPERATIONS, StartBuildInput};

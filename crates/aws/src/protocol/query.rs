@@ -187,6 +187,7 @@ fn element(writer: &mut Writer, name: &str, shape: &Shape, value: &Value) {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "tests")]
 mod tests {
     use super::*;
     use crate::{iam, sts};

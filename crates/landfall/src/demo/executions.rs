@@ -28,7 +28,6 @@ pub(super) struct Action {
     pub(super) name: String,
     pub(super) status: String,
     pub(super) seconds: f64,
-    pub(super) summary: String,
 }
 
 /// Waits for an execution that was not seen before, and for its end.
@@ -48,8 +47,9 @@ pub(super) async fn follow(screen: &Screen, client: &Client, seen: &[&str], titl
                     running.end('✓', &line);
                     return Ok(execution);
                 }
+                // Whether it should have failed is the demo's to judge.
                 _ => {
-                    running.end('✗', &line);
+                    running.end('•', &line);
                     return Ok(execution);
                 }
             }
@@ -84,7 +84,6 @@ fn action(details: &Value) -> Action {
         name: text(details, "actionName").to_owned(),
         status: text(details, "status").to_owned(),
         seconds: seconds(details).unwrap_or_default(),
-        summary: text(&details["output"]["executionResult"], "externalExecutionSummary").to_owned(),
     }
 }
 

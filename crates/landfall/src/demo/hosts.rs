@@ -49,7 +49,12 @@ impl Hosts {
             "---\nregion: {REGION}\niam_user_arn: {}\naws_access_key_id: {}\naws_secret_access_key: {}\n",
             host.user_arn, host.key.id, host.key.secret
         );
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(folder.join("host.yml"))?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(folder.join("host.yml"))?;
         std::io::Write::write_all(&mut file, configuration.as_bytes())?;
         let socket = UnixListener::bind(folder.join("aws.sock"))?;
         tokio::spawn(forward(socket, self.authority.clone()));

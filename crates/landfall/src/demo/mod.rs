@@ -12,7 +12,7 @@ mod report;
 mod screen;
 mod server;
 
-use crate::exit::UserError;
+use crate::exit::user_error;
 use account::Account;
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -47,15 +47,17 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     screen.done(&format!("server at {}, data in {}", server.endpoint, folder.path.display()));
     let hosts = Hosts::open(&folder.path, &server)?;
     let shown = show(&screen, &server, &hosts).await;
-    if options.keep && shown.is_ok() {
-        screen.say(&format!("Everything keeps running: AWS_ENDPOINT_URL={} (Ctrl-C ends it)", server.endpoint));
+    if let Err(error) = &shown {
+        screen.say(&format!("  ✗ {error:#}"));
+    }
+    report::next(&screen, options.keep.then_some(server.endpoint.as_str()));
+    if options.keep {
         tokio::signal::ctrl_c().await?;
     }
     hosts.stop().await;
     let log = server.stop().await;
-    if let Err(error) = &shown {
+    if shown.is_err() {
         folder.keep();
-        tracing::error!(%error, "the demo failed");
         screen.say(&format!("The server's log is {}", log.display()));
     }
     shown
@@ -90,21 +92,23 @@ async fn show(screen: &Screen, server: &Server, hosts: &Hosts) -> anyhow::Result
     serves(screen, hosts, "2.0.0").await?;
 
     check(&executions)?;
-    report::print(screen, &executions, begun.elapsed(), &server.endpoint);
+    report::print(screen, &executions, begun.elapsed());
     Ok(())
 }
 
 async fn follow(screen: &Screen, account: &Account, before: &[Execution], title: &str) -> anyhow::Result<Execution> {
     let seen: Vec<&str> = before.iter().map(|execution| execution.id.as_str()).collect();
-    let execution = executions::follow(screen, account.client(), &seen, title).await?;
-    Ok(execution)
+    executions::follow(screen, account.client(), &seen, title).await
 }
 
 /// Fetches the page from inside both hosts.
 async fn serves(screen: &Screen, hosts: &Hosts, version: &str) -> anyhow::Result<()> {
     for name in hosts::NAMES {
         let page = hosts.fetch(name).await?;
-        ensure!(page.contains(&format!("version {version}")), "{name} should serve version {version}, but serves: {page}");
+        ensure!(
+            page.contains(&format!("version {version}")),
+            "{name} should serve version {version}, but serves: {page}"
+        );
     }
     screen.done(&format!("both hosts serve version {version}"));
     Ok(())
@@ -122,7 +126,8 @@ fn check(executions: &[Execution]) -> anyhow::Result<()> {
 }
 
 fn sysroot() -> anyhow::Result<PathBuf> {
-    let missing = || UserError::new("the demo compiles a Rust program: install Rust (https://rustup.rs), or give --rust SYSROOT");
+    let missing =
+        || user_error("the demo compiles a Rust program: install Rust (https://rustup.rs), or give --rust SYSROOT");
     let output = std::process::Command::new("rustc").args(["--print", "sysroot"]).output().map_err(|_| missing())?;
     if !output.status.success() {
         return Err(missing());

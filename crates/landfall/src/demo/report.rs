@@ -5,8 +5,8 @@ use super::screen::Screen;
 use comfy_table::{CellAlignment, Table, presets};
 use std::time::Duration;
 
-/// Prints executions, stages, actions, status and seconds, and where to look next.
-pub(super) fn print(screen: &Screen, executions: &[Execution], elapsed: Duration, endpoint: &str) {
+/// Prints executions, stages, actions, status and seconds.
+pub(super) fn print(screen: &Screen, executions: &[Execution], elapsed: Duration) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["execution", "started by", "stage", "action", "status", "seconds"]);
     for execution in executions {
@@ -20,14 +20,22 @@ pub(super) fn print(screen: &Screen, executions: &[Execution], elapsed: Duration
     if let Some(column) = table.column_mut(5) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    println!("\n{table}\n");
-    screen.say(&format!("All checks passed in {:.1} s.", elapsed.as_secs_f64()));
-    screen.say("Look closer with `landfall demo --keep` and, in another terminal:");
-    screen.say(&format!("  export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo AWS_DEFAULT_REGION=us-east-1"));
+    println!("\n{}\n", table.trim_fmt());
+    screen.say(&format!("All of it was checked, in {:.1} s.", elapsed.as_secs_f64()));
+}
+
+/// Says where to look next; `endpoint` is that of a server that keeps running.
+pub(super) fn next(screen: &Screen, endpoint: Option<&str>) {
+    let Some(endpoint) = endpoint else {
+        return screen.say("To look around: landfall demo --keep leaves everything running and says where to look.");
+    };
+    screen.say("Everything keeps running until Ctrl-C. In another terminal:\n");
+    screen.say(&format!("  export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION=us-east-1"));
+    screen.say("  export AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo");
     for command in [
         "aws codepipeline get-pipeline-state --name hello-service",
         "aws codebuild list-builds-for-project --project-name hello-service",
-        "aws logs filter-log-events --log-group-name /aws/codebuild/hello-service --query events[].message --output text",
+        "aws logs filter-log-events --log-group-name /aws/codebuild/hello-service --query 'events[].message' --output text",
         "aws deploy list-deployments --application-name hello-service",
     ] {
         screen.say(&format!("  {command}"));

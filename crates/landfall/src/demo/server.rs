@@ -1,7 +1,7 @@
 //! The demo's server: this program's own `serve` as a child.
 
 use crate::client::{AccessKey, Client};
-use crate::exit::UserError;
+use crate::exit::user_error;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -39,7 +39,7 @@ impl Server {
         let line = lines.next_line().await?.unwrap_or_default();
         let Some(endpoint) = line.strip_prefix("listening on ") else {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
-            return Err(UserError::new(format!("the server did not start:\n{}", said.trim())));
+            return Err(user_error(format!("the server did not start:\n{}", said.trim())));
         };
         let endpoint = endpoint.trim().to_owned();
         Ok(Self { child, folder: folder.to_owned(), log, endpoint })

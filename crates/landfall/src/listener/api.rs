@@ -60,7 +60,12 @@ async fn call(
         Called::NotBuilt { model, operation } => Err(aws::not_implemented(model, &operation)),
         Called::HostCommand { operation } => {
             let body = aws::codedeploy_commands::dispatch(&services.host_commands, caller, &operation, body).await?;
-            Ok(Reply { status: 200, content_type: "application/x-amz-json-1.1".to_owned(), error_type: None, body: body.into() })
+            Ok(Reply {
+                status: 200,
+                content_type: "application/x-amz-json-1.1".to_owned(),
+                error_type: None,
+                body: body.into(),
+            })
         }
         Called::Service { service, operation } => {
             let Some(table) = service.operation(&operation) else {
@@ -104,15 +109,22 @@ fn target(parts: &Parts) -> Option<&str> {
 }
 
 /// Finds what is called: by target for JSON, by signing name and `Action` for query.
-fn called<'r>(services: &'r Services, parts: &Parts, form: &query::Form, signed_for: &str) -> Result<Called<'r>, Error> {
-    let unknown = |what: &str| Error::modelled("UnknownOperationException", 404, format!("{what} is no operation that AWS's API knows."));
+fn called<'r>(
+    services: &'r Services,
+    parts: &Parts,
+    form: &query::Form,
+    signed_for: &str,
+) -> Result<Called<'r>, Error> {
+    let unknown = |what: &str| {
+        Error::modelled("UnknownOperationException", 404, format!("{what} is no operation that AWS's API knows."))
+    };
     if let Some(target) = target(parts) {
         if let Some(operation) = aws::codedeploy_commands::operation(target) {
             return Ok(Called::HostCommand { operation: operation.to_owned() });
         }
-        let found = aws::catalogue::SERVICES
-            .iter()
-            .find_map(|model| Some((*model, json::operation(target, model.target_prefix).filter(|_| !model.target_prefix.is_empty())?)));
+        let found = aws::catalogue::SERVICES.iter().find_map(|model| {
+            Some((*model, json::operation(target, model.target_prefix).filter(|_| !model.target_prefix.is_empty())?))
+        });
         let (model, operation) = found.ok_or_else(|| unknown(&format!("The target '{target}'")))?;
         return find(services, model, operation).ok_or_else(|| unknown(&format!("{}:{operation}", model.id)));
     }
@@ -122,7 +134,11 @@ fn called<'r>(services: &'r Services, parts: &Parts, form: &query::Form, signed_
         .find(|model| model.signing_name == signed_for)
         .ok_or_else(|| unknown(&format!("The service '{signed_for}'")))?;
     if action.is_empty() {
-        return Err(Error::modelled("MissingAction", 400, "The request must name an operation, in the header X-Amz-Target or the field Action."));
+        return Err(Error::modelled(
+            "MissingAction",
+            400,
+            "The request must name an operation, in the header X-Amz-Target or the field Action.",
+        ));
     }
     find(services, model, action).ok_or_else(|| {
         Error::modelled("InvalidAction", 400, format!("Could not find operation {action} of {}.", model.id))

@@ -15,7 +15,9 @@ pub(crate) struct Guard {
 impl Guard {
     /// A guard; `active` in open mode. `public_url` is the `--public-url`.
     pub(crate) fn new(active: bool, public_url: Option<&str>) -> Self {
-        let public_host = public_url.and_then(|url| url.split("://").nth(1)).map(|rest| host_name(rest.split('/').next().unwrap_or_default()).to_lowercase());
+        let public_host = public_url
+            .and_then(|url| url.split("://").nth(1))
+            .map(|rest| host_name(rest.split('/').next().unwrap_or_default()).to_lowercase());
         Self { active, public_host }
     }
 
@@ -32,7 +34,9 @@ impl Guard {
             return Err("the Origin of this request is another site; with --auth open that is refused\n");
         }
         if header("host").is_some_and(|host| !self.known(host)) {
-            return Err("the Host of this request is none of this server's; with --auth open use 127.0.0.1, localhost or the --public-url\n");
+            return Err(
+                "the Host of this request is none of this server's; with --auth open use 127.0.0.1, localhost or the --public-url\n",
+            );
         }
         Ok(())
     }
@@ -56,6 +60,7 @@ fn host_name(authority: &str) -> &str {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "tests")]
 mod tests {
     use super::*;
 

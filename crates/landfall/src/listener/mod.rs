@@ -103,7 +103,8 @@ impl Listener {
 
     async fn request(&self, request: Request<Incoming>, source_ip: Option<String>) -> Response<Body> {
         let request_id = self.ids.uuid();
-        let span = tracing::info_span!("request", id = %request_id, method = %request.method(), path = %request.uri().path());
+        let span =
+            tracing::info_span!("request", id = %request_id, method = %request.method(), path = %request.uri().path());
         async {
             let reply = self.answer(request, &request_id, source_ip.as_deref()).await;
             tracing::debug!(status = reply.status().as_u16(), "answered");
@@ -127,7 +128,9 @@ impl Listener {
             Destination::Git { repository } => git(services, request, &repository, &from).await,
             Destination::S3 => s3(services, request, claimed.is_some(), &from).await,
             Destination::Api { service } => api::answer(services, request, &service, &from).await,
-            Destination::NotBuilt { what } => reply::text(501, format!("{what} is not built in this version of Landfall.\n")),
+            Destination::NotBuilt { what } => {
+                reply::text(501, format!("{what} is not built in this version of Landfall.\n"))
+            }
         }
     }
 }
@@ -182,4 +185,3 @@ fn log_end(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
         tracing::debug!(%error, "connection ended");
     }
 }
-

@@ -58,7 +58,8 @@ pub(super) fn route<B>(request: &Request<B>, signed_for: Option<&str>) -> Destin
 /// The repository of `/v1/repos/NAME/info/refs` and its siblings.
 fn git_repository(path: &str) -> Option<&str> {
     let (repository, rest) = path.strip_prefix("/v1/repos/")?.split_once('/')?;
-    (!repository.is_empty() && matches!(rest, "info/refs" | "git-upload-pack" | "git-receive-pack")).then_some(repository)
+    (!repository.is_empty() && matches!(rest, "info/refs" | "git-upload-pack" | "git-receive-pack"))
+        .then_some(repository)
 }
 
 /// A form posted to `/` is a query call without its signature.
@@ -68,6 +69,7 @@ fn is_unsigned_query<B>(request: &Request<B>) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "tests")]
 mod tests {
     use super::*;
 

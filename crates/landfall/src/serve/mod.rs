@@ -9,7 +9,7 @@ mod services;
 pub(crate) use options::{Auth, Options};
 pub(crate) use services::Services;
 
-use crate::exit::UserError;
+use crate::exit::user_error;
 use crate::listener::{BrowserGuard, Listener};
 use crate::log;
 use kernel::{OpenError, Stop, Store, SystemClock, SystemIds};
@@ -29,13 +29,13 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     options.check()?;
     log::start();
     std::fs::create_dir_all(&options.data_dir)
-        .map_err(|error| UserError::new(format!("--data-dir {}: {error}", options.data_dir.display())))?;
+        .map_err(|error| user_error(format!("--data-dir {}: {error}", options.data_dir.display())))?;
     let options = Options { data_dir: options.data_dir.canonicalize()?, ..options };
     let stop = Stop::new();
     let store = Store::open(&options.data_dir, Arc::new(SystemClock)).map_err(explain)?;
     let port = TcpListener::bind(options.listen)
         .await
-        .map_err(|error| UserError::new(format!("--listen {}: {error}", options.listen)))?;
+        .map_err(|error| user_error(format!("--listen {}: {error}", options.listen)))?;
     let address = port.local_addr()?;
 
     let guard = BrowserGuard::new(options.auth == Auth::Open, options.public_url.as_deref());
@@ -56,7 +56,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 
 fn explain(error: OpenError) -> anyhow::Error {
     // All of them are about the folder that the user named.
-    UserError::new(error.to_string())
+    user_error(error.to_string())
 }
 
 async fn stop_on_signal(stop: Stop) {

@@ -1,6 +1,6 @@
 //! The command line of `landfall serve`.
 
-use crate::exit::UserError;
+use crate::exit::user_error;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -61,13 +61,13 @@ impl Options {
     /// A sentence that says what to do instead.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         if self.auth == Auth::Open && !self.listen.ip().is_loopback() {
-            return Err(UserError::new(format!(
+            return Err(user_error(format!(
                 "--auth open lets everybody in and {} is not a loopback address: listen on 127.0.0.1, or use --auth enforce",
                 self.listen
             )));
         }
         if self.engine == Engine::Docker {
-            return Err(UserError::new(
+            return Err(user_error(
                 "--engine docker is not built in this version of Landfall: use --engine sandbox, which needs root and runc but no daemon",
             ));
         }
@@ -106,6 +106,7 @@ fn account(text: &str) -> Result<String, String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "tests")]
 mod tests {
     use super::*;
     use clap::Parser;

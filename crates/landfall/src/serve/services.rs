@@ -7,7 +7,7 @@ use super::options::{Auth, Options};
 use super::registry;
 use super::repositories::Repositories;
 use crate::agent_binary;
-use crate::exit::UserError;
+use crate::exit::user_error;
 use crate::listener::Listener;
 use anyhow::Context as _;
 use aws::{Audit, Authorizer, Dispatch, Guard};
@@ -47,7 +47,7 @@ pub(super) async fn wire(
     stop: &Stop,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<Arc<Services>> {
-    let seal = Arc::new(Seal::in_folder(&options.data_dir).map_err(|error| UserError::new(error.to_string()))?);
+    let seal = Arc::new(Seal::in_folder(&options.data_dir).map_err(|error| user_error(error.to_string()))?);
     let (clock, ids): (_, Arc<dyn Ids>) = (Arc::clone(store.clock()), Arc::new(SystemIds));
     let iam = iam(options, store, &seal, &clock, &ids).await?;
     let policy = iam::Policy::new(mode(options));
@@ -90,8 +90,10 @@ pub(super) async fn wire(
         public_url: public_url.to_owned(),
     });
     tasks.spawn(Arc::clone(&git).run(stop.clone()));
-    let codecommit: Arc<aws::codecommit::Gated> =
-        Arc::new(aws::codecommit::Gated::new(Arc::clone(&git) as _, registry::CODECOMMIT.gate(&ground.guard)?));
+    let codecommit: Arc<aws::codecommit::Gated> = Arc::new(aws::codecommit::Gated::new(
+        Arc::clone(&git) as _,
+        registry::CODECOMMIT.gate(&ground.guard)?.violations(codecommit::violation),
+    ));
     let sources: Arc<dyn aws::internal::codecommit::Sources> =
         Arc::new(aws::internal::codecommit::Gated::new(Arc::clone(&git) as _, ground.guard.clone()));
 
@@ -180,7 +182,7 @@ async fn iam(
         defaults: Scope::new(&options.account, &options.region),
     };
     let service = iam::Service::new(dependencies);
-    service.ensure_root_key(&options.data_dir).await.map_err(|error| UserError::new(error.to_string()))?;
+    service.ensure_root_key(&options.data_dir).await.map_err(|error| user_error(error.to_string()))?;
     Ok(service)
 }
 
@@ -200,14 +202,14 @@ fn open_engine(options: &Options) -> anyhow::Result<Arc<dyn Engine>> {
         masked: Vec::new(),
         trust_host_image: options.trusts_host_image(),
     })
-    .map_err(|error| UserError::new(error.to_string()))
+    .map_err(|error| user_error(error.to_string()))
 }
 
 fn build_options(options: &Options, public_url: &str) -> anyhow::Result<codebuild::Options> {
     let rules: Vec<_> = options.image_map.iter().map(|(glob, reference)| format!("{glob}={reference}")).collect();
     Ok(codebuild::Options {
         data_dir: options.data_dir.clone(),
-        image_map: codebuild::ImageMap::parse(&rules).map_err(|error| UserError::new(error.to_string()))?,
+        image_map: codebuild::ImageMap::parse(&rules).map_err(|error| user_error(error.to_string()))?,
         trust_host_image: options.trusts_host_image(),
         concurrency: std::thread::available_parallelism().map_or(1, usize::from),
         public_url: public_url.to_owned(),
