@@ -5,7 +5,7 @@ use std::io;
 use engine::{AGENT_IN_CONTAINER, ContainerSpec, EngineError, Limits, Mount};
 
 use super::ends::Halt;
-use super::session::Session;
+use super::session::{Session, refused};
 use super::{Pause, Step, sockets, spool};
 use crate::Service;
 use crate::model::{Build, Context, Status};
@@ -28,10 +28,12 @@ impl Session<'_> {
         let spec = spec(&service, self.build(), image);
         let engine = &service.dependencies.engine;
         self.ends.unless(engine.prepare(image)).await?.map_err(engine_error)?;
-        engine.start(&spec).await.map_err(engine_error)?;
+        let (started, logged) = tokio::join!(engine.start(&spec), self.log.create());
+        started.map_err(engine_error)?;
+        logged.map_err(refused)?;
         kernel::crash_point!("codebuild_after_container_start");
         self.ends.watch(&service, spec.id);
-        self.say(&["Running on CodeBuild On-demand", "Waiting for agent ping"]).await?;
+        self.say(&["Running on CodeBuild On-demand", "Waiting for agent ping"]);
         self.greeted().await?;
         Ok(self.step.record.advance(Status::Succeeded, Context::default()).await?)
     }

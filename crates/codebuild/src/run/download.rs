@@ -24,12 +24,12 @@ impl Session<'_> {
     pub(super) async fn download(&mut self) -> Result<(), Halt> {
         let sources = self.sources()?;
         let directory = format!("CODEBUILD_SRC_DIR={}", sources[0].directory);
-        self.say(&["Waiting for DOWNLOAD_SOURCE", "Phase is DOWNLOAD_SOURCE", &directory]).await?;
+        self.say(&["Waiting for DOWNLOAD_SOURCE", "Phase is DOWNLOAD_SOURCE", &directory]);
         self.deliver(&sources).await?;
         let (text, place) = self.buildspec(&sources[0].directory).await?;
         let buildspec = parse(&text)?;
         self.refuse_unsupported(&buildspec)?;
-        self.say(&opening(&buildspec, &place)).await?;
+        self.say(&opening(&buildspec, &place));
         let text = self.service().write_text(Some(text)).await?;
         let change = move |build: &mut crate::model::Build, now| {
             build.buildspec.clone_from(&text);

@@ -25,9 +25,6 @@ impl Session<'_> {
             SourceKind::Archive { object, version } => {
                 let input = GetObject::new(&object.bucket, &object.key).version(version.clone());
                 let found = self.service().dependencies.s3.get_object(&self.role, input).await.map_err(refused)?;
-                let pipeline = self.build().pipeline.as_ref();
-                let resolved = pipeline.and_then(|pipeline| pipeline.resolved_source_version.clone());
-                self.resolve(source, resolved).await?;
                 Ok(found.body)
             }
             SourceKind::Folder(folder) => self.fetch_folder(folder).await,
@@ -38,18 +35,18 @@ impl Session<'_> {
                 let codecommit = &self.service().dependencies.codecommit;
                 let checkout = codecommit.checkout(&self.role, name, version.as_deref(), *depth).await;
                 let checkout = checkout.map_err(refused)?;
-                self.resolve(source, Some(checkout.commit)).await?;
+                self.resolve(source, checkout.commit).await?;
                 Ok(checkout.tar)
             }
         }
     }
 
     /// Keeps what the primary source's version turned out to be, before anything uses it.
-    async fn resolve(&mut self, source: &Source, version: Option<String>) -> Result<(), Halt> {
-        if source.index > 0 || version.is_none() || self.build().resolved_source_version == version {
+    async fn resolve(&mut self, source: &Source, commit: String) -> Result<(), Halt> {
+        if source.index > 0 || self.build().resolved_source_version.as_ref() == Some(&commit) {
             return Ok(());
         }
-        Ok(self.step.record.change(move |build, _| build.resolved_source_version.clone_from(&version)).await?)
+        Ok(self.step.record.change(move |build, _| build.resolved_source_version = Some(commit.clone())).await?)
     }
 
     async fn fetch_folder(&mut self, folder: &S3Location) -> Result<Body, Halt> {

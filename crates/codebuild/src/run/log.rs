@@ -30,17 +30,16 @@ pub(crate) struct BuildLog {
     role: Caller,
     place: Option<LogPlace>,
     last: Timestamp,
+    held: Vec<Line>,
 }
 
 impl BuildLog {
-    /// Makes group and stream where they are missing.
-    pub(crate) async fn open(logs: Arc<dyn Logs>, role: Caller, place: Option<LogPlace>) -> Result<Self, Error> {
-        let log = Self { logs, role, place, last: Timestamp::default() };
-        log.create().await?;
-        Ok(log)
+    pub(crate) fn new(logs: Arc<dyn Logs>, role: Caller, place: Option<LogPlace>) -> Self {
+        Self { logs, role, place, last: Timestamp::default(), held: vec![] }
     }
 
-    async fn create(&self) -> Result<(), Error> {
+    /// Makes group and stream where they are missing.
+    pub(crate) async fn create(&self) -> Result<(), Error> {
         let Some(place) = &self.place else { return Ok(()) };
         if self.create_stream(place).await? {
             return Ok(());
@@ -63,18 +62,20 @@ impl BuildLog {
         }
     }
 
-    /// Writes lines of the server's own, with the agent's prefix.
-    pub(crate) async fn say(&mut self, now: Timestamp, texts: &[impl AsRef<str>]) -> Result<(), Error> {
-        let lines =
-            texts.iter().map(|text| Line { time: now, text: format!("{}\n", container_line(now, text.as_ref())) });
-        self.append(lines.collect(), now).await
+    /// Holds lines of the server's own, with the agent's prefix, for the next write: one write for a whole phase.
+    pub(crate) fn hold(&mut self, now: Timestamp, texts: &[impl AsRef<str>]) {
+        let line = |text: &str| Line { time: now, text: format!("{}\n", container_line(now, text)) };
+        self.held.extend(texts.iter().map(|text| line(text.as_ref())));
     }
 
-    /// Writes lines; they are durable when this resolves. Group and stream are made anew if somebody deleted them.
+    /// Writes these lines behind those that are held; they are durable when this resolves. Group and stream are made
+    /// anew if somebody deleted them.
     pub(crate) async fn append(&mut self, lines: Vec<Line>, now: Timestamp) -> Result<(), Error> {
+        let held = std::mem::take(&mut self.held);
         if self.place.is_none() {
             return Ok(());
         }
+        let lines = held.into_iter().chain(lines).collect();
         for batch in log_batches::batches(lines, self.last, now) {
             self.last = batch.last().map_or(self.last, |line| line.time);
             match self.put(&batch).await {

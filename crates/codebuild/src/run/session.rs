@@ -52,7 +52,7 @@ impl<'s> Session<'s> {
         let service = Arc::clone(step.record.service());
         let role = assume(&service, step).await?;
         let place = build.log.clone();
-        let log = BuildLog::open(Arc::clone(&service.dependencies.logs), role.clone(), place).await.map_err(refused)?;
+        let log = BuildLog::new(Arc::clone(&service.dependencies.logs), role.clone(), place);
         let credentials = RoleCredentials::new(&service, role.clone(), &build.plan.service_role, build.uuid());
         let sockets = Sockets::open(&service, &build.id, &build.container(), credentials);
         let sockets =
@@ -112,16 +112,15 @@ impl<'s> Session<'s> {
         Ok(())
     }
 
-    /// Writes lines of our own to the build's log.
-    pub(super) async fn say(&mut self, texts: &[impl AsRef<str>]) -> Result<(), Halt> {
-        let now = self.step.record.now();
-        self.log.say(now, texts).await.map_err(refused)
+    /// Puts lines of our own into the build's log, with the next ones that are written.
+    pub(super) fn say(&mut self, texts: &[impl AsRef<str>]) {
+        self.log.hold(self.step.record.now(), texts);
     }
 
-    /// Says how a phase ended. That the log cannot take it must not hide why.
+    /// Says how a phase ended, and writes what is held. That the log cannot take it must not hide why.
     pub(super) async fn say_complete(&mut self, phase: PhaseType, status: Status, context: &Context) {
-        let now = self.step.record.now();
-        if let Err(error) = self.log.say(now, &phase_complete(phase, status, context)).await {
+        self.say(&phase_complete(phase, status, context));
+        if let Err(error) = self.log.append(vec![], self.step.record.now()).await {
             tracing::warn!(%error, "a build's log cannot be written");
         }
     }
