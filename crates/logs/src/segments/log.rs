@@ -100,6 +100,7 @@ impl Writer {
             let end = segments.last().map_or(0, Summary::end);
             if segments.last().is_none_or(|last| last.bytes >= SEGMENT_BYTES) {
                 self.sync()?;
+                segments.last().map_or(Ok(()), |full| full.keep(folder))?;
                 segments.push(Summary::empty(end));
             }
             let Some(last) = segments.last_mut() else { continue };
@@ -192,9 +193,26 @@ mod tests {
             log.append(events(start..start + 10, 100_000)).await.unwrap();
         }
         assert!(log.segments().len() > 1);
-        let again = StreamLog::open(path).unwrap();
+        let again = StreamLog::open(path.clone()).unwrap();
         assert_eq!(again.segments(), log.segments());
         assert_eq!(read(&again), (0..30).collect::<Vec<_>>());
+        let summary = log.segments()[0].path(&path).with_extension("summary");
+        for damaged in [None, Some("{")] {
+            damaged.map_or_else(|| std::fs::remove_file(&summary), |text| std::fs::write(&summary, text)).unwrap();
+            assert_eq!(StreamLog::open(path.clone()).unwrap().segments(), log.segments(), "{damaged:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_summary_that_does_not_fit_its_segment_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let log = Arc::new(StreamLog::open(path.clone()).unwrap());
+        log.append(events(0..12, 100_000)).await.unwrap();
+        log.append(events(12..13, 10)).await.unwrap();
+        let first = &log.segments()[0];
+        Summary { bytes: first.bytes - 1, count: 3, ..first.clone() }.keep(&path).unwrap();
+        assert_eq!(StreamLog::open(path).unwrap().segments(), log.segments());
     }
 
     #[tokio::test]

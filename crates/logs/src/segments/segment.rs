@@ -1,12 +1,14 @@
-//! One segment file: a row of records, named by the place of its first event in the stream.
+//! One segment file: a row of records, named by the place of its first event in the stream. Beside a full one lies its
+//! summary, so that opening a long stream reads only its last segment.
 
 use super::record::{Event, Records};
+use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// What is in a segment: enough to know whether a read needs its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Summary {
     /// Place of its first event in the stream.
     pub(crate) first: u64,
@@ -45,6 +47,39 @@ impl Summary {
         folder.join(format!("{:020}.log", self.first))
     }
 
+    /// Keeps the summary of a full segment beside it.
+    pub(crate) fn keep(&self, folder: &Path) -> io::Result<()> {
+        let (path, new) = (self.kept_path(folder), self.path(folder).with_extension("new"));
+        let mut file = File::create(&new)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_data()?;
+        std::fs::rename(new, path)
+    }
+
+    /// The kept summary, if it fits the file: one that does not was left by a write that failed afterwards.
+    fn kept(folder: &Path, first: u64) -> Option<Self> {
+        let path = Self::empty(first).kept_path(folder);
+        let kept: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let length = std::fs::metadata(kept.path(folder)).ok()?.len();
+        (kept.first == first && kept.bytes == length).then_some(kept)
+    }
+
+    fn kept_path(&self, folder: &Path) -> PathBuf {
+        self.path(folder).with_extension("summary")
+    }
+
+    /// Its summary, from its bytes.
+    fn read_whole(folder: &Path, first: u64) -> io::Result<Self> {
+        let mut summary = Self::empty(first);
+        let bytes = std::fs::read(summary.path(folder))?;
+        let mut records = Records::new(&bytes);
+        for event in records.by_ref() {
+            summary.add(&event);
+        }
+        summary.bytes = records.offset() as u64;
+        Ok(summary)
+    }
+
     /// Its events, with their places. Only what was acknowledged is read, whatever else the file holds by now.
     pub(crate) fn read(&self, folder: &Path) -> io::Result<Vec<(u64, Event)>> {
         let mut bytes = Vec::with_capacity(usize::try_from(self.bytes).unwrap_or(0));
@@ -53,23 +88,19 @@ impl Summary {
     }
 }
 
-/// The segments of a stream's folder, in order; none if there is no folder yet. Reads every byte.
+/// The segments of a stream's folder, in order; none if there is no folder yet.
 pub(crate) fn scan(folder: &Path) -> io::Result<Vec<Summary>> {
     let mut segments = Vec::new();
     let mut end = 0;
-    for first in places(folder)? {
-        let mut summary = Summary::empty(first);
-        if first < end {
+    let places = places(folder)?;
+    for first in &places {
+        if *first < end {
             // Left by a write that failed before it was acknowledged, when the events went elsewhere afterwards.
-            std::fs::remove_file(summary.path(folder))?;
+            std::fs::remove_file(Summary::empty(*first).path(folder))?;
             continue;
         }
-        let bytes = std::fs::read(summary.path(folder))?;
-        let mut records = Records::new(&bytes);
-        for event in records.by_ref() {
-            summary.add(&event);
-        }
-        summary.bytes = records.offset() as u64;
+        let kept = if Some(first) == places.last() { None } else { Summary::kept(folder, *first) };
+        let summary = kept.map_or_else(|| Summary::read_whole(folder, *first), Ok)?;
         end = summary.end();
         segments.push(summary);
     }
