@@ -66,6 +66,12 @@ impl Blobs {
 
     /// Writes the whole of `content`. When this resolves it is on disk. Dropped or failed, nothing is left.
     pub async fn put(&self, content: impl Stream<Item = io::Result<Bytes>> + Send) -> Result<BlobRef, BlobError> {
+        self.stage(content).await?.keep().await
+    }
+
+    /// Writes the whole of `content` to where nobody finds it, on disk when this resolves. So its digest is known
+    /// before it becomes a blob. Dropped or failed, nothing is left.
+    pub async fn stage(&self, content: impl Stream<Item = io::Result<Bytes>> + Send) -> Result<Staged, BlobError> {
         let (sender, receiver) = mpsc::channel(8);
         let dir = Arc::clone(&self.dir);
         let writer = tokio::task::spawn_blocking(move || write(&dir, receiver));
@@ -181,7 +187,7 @@ fn place(dir: &Path, digest: &str) -> Option<PathBuf> {
 /// `Ok(None)` marks the end: a channel that closes without it means that the source was dropped.
 type Piece = io::Result<Option<Bytes>>;
 
-fn write(dir: &Path, mut pieces: mpsc::Receiver<Piece>) -> Result<BlobRef, BlobError> {
+fn write(dir: &Arc<Path>, mut pieces: mpsc::Receiver<Piece>) -> Result<Staged, BlobError> {
     let mut temporary = Temporary::create(dir)?;
     let mut hash = digest::Context::new(&digest::SHA256);
     let mut size = 0;
@@ -197,12 +203,35 @@ fn write(dir: &Path, mut pieces: mpsc::Receiver<Piece>) -> Result<BlobRef, BlobE
             None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
         }
     }
-    let digest = hex::encode(hash.finish());
-    temporary.keep(dir, &digest)?;
-    Ok(BlobRef { digest, size })
+    temporary.file.sync_all()?;
+    let blob = BlobRef { digest: hex::encode(hash.finish()), size };
+    Ok(Staged { blob, temporary, dir: Arc::clone(dir) })
+}
+
+/// Content that is on disk and not a blob yet; see [`Blobs::stage`]. Dropped, it is removed.
+#[derive(Debug)]
+pub struct Staged {
+    blob: BlobRef,
+    temporary: Temporary,
+    dir: Arc<Path>,
+}
+
+impl Staged {
+    /// The blob that it will be.
+    pub fn blob(&self) -> &BlobRef {
+        &self.blob
+    }
+
+    /// Makes it a blob, also where the same content is one already. When this resolves it is there after a crash.
+    pub async fn keep(self) -> Result<BlobRef, BlobError> {
+        let Self { blob, temporary, dir } = self;
+        let keep = move || temporary.keep(&dir, &blob.digest).map(|()| blob);
+        tokio::task::spawn_blocking(keep).await.map_err(io::Error::other)?
+    }
 }
 
 /// A file being written; removed unless kept.
+#[derive(Debug)]
 struct Temporary {
     path: PathBuf,
     file: File,
@@ -217,7 +246,6 @@ impl Temporary {
     fn keep(self, dir: &Path, digest: &str) -> Result<(), BlobError> {
         let place = place(dir, digest).ok_or_else(|| BlobError::Digest(digest.to_owned()))?;
         let folder = place.parent().unwrap_or(dir);
-        self.file.sync_all()?;
         if !folder.exists() {
             fs::create_dir_all(folder)?;
             File::open(dir)?.sync_all()?;

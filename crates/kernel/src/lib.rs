@@ -34,7 +34,7 @@ mod timestamp;
 pub mod work;
 
 pub use arn::Arn;
-pub use blobs::{BlobError, BlobRef, Blobs};
+pub use blobs::{BlobError, BlobRef, Blobs, Staged};
 pub use bus::{Bus, Cursor, Delivered, Event, Subscription};
 pub use caller::{Caller, Principal, Session, Via};
 pub use clock::{Clock, ManualClock, SystemClock};

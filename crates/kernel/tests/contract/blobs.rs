@@ -97,3 +97,19 @@ async fn digests_are_listed_in_order_and_in_parts() {
     assert_eq!(first, digests[..4]);
     assert_eq!(blobs.list(first.last().map(String::as_str), 100).await.unwrap(), digests[4..]);
 }
+
+#[tokio::test]
+async fn staged_content_is_no_blob_until_it_is_kept_and_gone_when_dropped() {
+    let (dir, blobs) = area("a");
+    let abc = || stream::iter([Ok(Bytes::from("abc"))]);
+    let staged = blobs.stage(abc()).await.unwrap();
+    let digest = staged.blob().digest.clone();
+    assert_eq!(blobs.size(&digest).await.unwrap(), None);
+    drop(staged);
+    assert_eq!(files(dir.path()), 0);
+    let staged = blobs.stage(abc()).await.unwrap();
+    blobs.put(abc()).await.unwrap();
+    blobs.remove(&digest).await.unwrap();
+    assert_eq!(staged.keep().await.unwrap().size, 3, "kept, whatever happened to the same content before");
+    assert_eq!(blobs.read(&digest).await.unwrap(), b"abc");
+}
