@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -14,6 +15,10 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+/// Between two looks at the process table: nobody tells of the end of another's children.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Which zombies are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +127,17 @@ pub fn signal_all(signal: Signal) {
     for pid in descendants(getpid()) {
         let _ = kill(pid, signal);
     }
+}
+
+/// Waits until nothing runs below this process, for a bounded time.
+pub async fn all_gone(within: Duration) {
+    let look = async {
+        while !descendants(getpid()).is_empty() {
+            sleep(LOOK_AGAIN).await;
+        }
+    };
+    // What not even SIGKILL ends hangs in the kernel; waiting longer does not help.
+    let _ = timeout(within, look).await;
 }
 
 fn descendants(of: Pid) -> Vec<Pid> {

@@ -14,7 +14,7 @@ use super::mark::Snapshot;
 use super::output::Output;
 use super::rules;
 use super::shell::{Ending, Session, Start};
-use crate::process::{Processes, signal_all};
+use crate::process::{Processes, all_gone, signal_all};
 use crate::protocol::client::Link;
 use crate::protocol::{Context, Job, PhaseJob, PhaseStatus, Report, StopReason};
 use crate::time::now_ms;
@@ -273,6 +273,7 @@ impl<'a> Runner<'a> {
             let _ = timeout(GRACE, session.gone()).await;
         }
         signal_all(Signal::SIGKILL);
+        all_gone(GRACE).await;
         self.drain().await;
     }
 

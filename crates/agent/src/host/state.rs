@@ -182,7 +182,8 @@ mod tests {
         state.begin("d-3", "command 3").unwrap();
         state.end("d-2");
         let old = fs::File::open(state.ongoing().join("d-3")).unwrap();
-        old.set_modified(SystemTime::now() - Duration::from_secs(25 * 3600)).unwrap();
+        let written = old.metadata().unwrap().modified().unwrap();
+        old.set_modified(written - Duration::from_secs(25 * 3600)).unwrap();
         assert_eq!(state.unfinished(), [("d-1".to_owned(), "command 1".to_owned())]);
         assert!(!state.ongoing().join("d-3").exists());
     }

@@ -200,7 +200,8 @@ async fn failures_are_told_in_the_stock_agents_words() {
 #[tokio::test]
 async fn bad_bundles_are_refused_and_the_agent_lives() {
     let mut bench = Bench::start().await;
-    let table: &[(&str, &[(&str, &str)], &str)] = &[
+    type Files<'a> = &'a [(&'a str, &'a str)];
+    let table: &[(&str, Files<'_>, &str)] = &[
         ("d-1", &[("appspec.yml", "version: 0.0\nos: linux\nhooks: [1, 2\n")], "line 3"),
         ("d-2", &[("README", "")], "did not find an AppSpec file"),
         ("d-3", &[("appspec.yml", &APPSPEC.replace("linux", "windows"))], "line 2, column 5"),

@@ -158,11 +158,15 @@ async fn read_request(stream: &mut TcpStream) -> (String, Vec<u8>) {
 async fn answer(shared: &Shared, operation: &str, input: Value) -> Option<Value> {
     if operation == "PollHostCommand" {
         assert_eq!(input["HostIdentifier"], HOST);
-        let queued = tokio::time::timeout(Duration::from_secs(2), shared.queued.notified());
-        if shared.commands.lock().unwrap().is_empty() {
-            let _ = queued.await;
-        }
-        return Some(json!({ "HostCommand": shared.commands.lock().unwrap().pop_front() }));
+        let command = tokio::time::timeout(Duration::from_secs(2), async {
+            loop {
+                if let Some(command) = shared.commands.lock().unwrap().pop_front() {
+                    return command;
+                }
+                shared.queued.notified().await;
+            }
+        });
+        return Some(json!({ "HostCommand": command.await.ok() }));
     }
     if let Some(left) = {
         let mut failing = shared.failing.lock().unwrap();

@@ -100,7 +100,7 @@ fn walk(folder: &Path, deep: bool, found: &mut BTreeSet<(PathBuf, Kind)>) {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
 
