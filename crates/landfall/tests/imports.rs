@@ -13,6 +13,7 @@ fn allowed(package: &str) -> BTreeSet<&'static str> {
     let names: &[&'static str] = match package {
         "landfall-agent" => &["sigv4"],
         "sigv4" | "kernel" => &[],
+        "benches" => &["engine", "sigv4"],
         "aws-shape" => &["kernel"],
         "aws-model-catalogue" => &[
             "aws-shape",

@@ -1,0 +1,84 @@
+//! Landfall measured beside a peer, or beside what the machine itself needs for the same thing.
+//!
+//! Each group is one file with one `measure`, which gives [`Figure`]s. `benches/run` builds what this needs.
+
+mod client;
+mod containers;
+mod pipelines;
+mod process;
+mod reads;
+mod report;
+mod start;
+mod writes;
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::{Parser, ValueEnum};
+
+use report::Figure;
+
+/// Measures Landfall beside its peers and prints one Markdown table.
+#[derive(Parser)]
+struct Options {
+    /// What to measure; everything without any
+    groups: Vec<Group>,
+    /// The release of Landfall
+    #[arg(long, value_name = "FILE")]
+    landfall: PathBuf,
+    /// The release's landfall-agent, which runs containers' first processes
+    #[arg(long, value_name = "FILE")]
+    agent: PathBuf,
+    /// The moto_server to compare with
+    #[arg(long, value_name = "FILE")]
+    moto: PathBuf,
+    /// Where to put data folders: the disk that is measured
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    folder: PathBuf,
+    /// How many documents to write for the last figure of `writes`
+    #[arg(long, value_name = "NUMBER", default_value_t = 100_000)]
+    documents: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Group {
+    Start,
+    Reads,
+    Writes,
+    Containers,
+    Pipelines,
+}
+
+impl Group {
+    async fn measure(self, options: &Options) -> anyhow::Result<Vec<Figure>> {
+        match self {
+            Self::Start => start::measure(options).await,
+            Self::Reads => reads::measure(options).await,
+            Self::Writes => writes::measure(options).await,
+            Self::Containers => containers::measure(options).await,
+            Self::Pipelines => pipelines::measure(options).await,
+        }
+    }
+}
+
+/// The time since the epoch.
+#[expect(clippy::disallowed_methods, reason = "what is measured runs by the machine's clock")]
+fn now() -> anyhow::Result<Duration> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?)
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let mut options = Options::parse();
+    for path in [&mut options.landfall, &mut options.agent, &mut options.moto, &mut options.folder] {
+        *path = std::path::absolute(&path)?;
+    }
+    let all = Group::value_variants();
+    println!("{}", report::HEAD);
+    for group in all.iter().filter(|group| options.groups.is_empty() || options.groups.contains(group)) {
+        for figure in group.measure(&options).await? {
+            println!("{figure}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! From the answered push to the first build command, and to the end of a pipeline of three trivial stages.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::Options;
+use crate::client::Connection;
+use crate::process::Server;
+use crate::reads::{action, role};
+use crate::report::{Budget, Figure, median, millis};
+
+const PUSHES: usize = 20;
+const FIRST_COMMAND: Duration = Duration::from_millis(150);
+const WHOLE: Duration = Duration::from_secs(1);
+/// How long one execution may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(10);
+/// Prints the time at which it runs, in nanoseconds.
+const BUILDSPEC: &str = "version: 0.2\nphases:\n  build:\n    commands:\n      - date +%s%N\n";
+
+pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
+    let server = Server::landfall(options, &["--auth", "open", "--engine", "sandbox", "--image-map", "*=host"])?;
+    let mut connection = server.client.connection();
+    prepare(&mut connection).await?;
+    let url = format!("http://test:test@{}/v1/repos/benchmark", server.client.authority);
+    let copy = WorkingCopy::new(&options.folder, &url)?;
+    copy.push(0)?;
+    create_pipeline(&mut connection).await?;
+    ended(&mut connection, 1).await?;
+    let (mut answered, mut wholes) = (Vec::new(), Vec::new());
+    for number in 1..=PUSHES {
+        answered.push(copy.push(number)?);
+        let begin = Instant::now();
+        ended(&mut connection, number + 1).await?;
+        wholes.push(begin.elapsed());
+    }
+    let commands = first_commands(&mut connection).await?;
+    ensure!(commands.len() == PUSHES + 1, "{} builds logged their time, not {}", commands.len(), PUSHES + 1);
+    let waits = commands.iter().skip(1).zip(&answered).map(|(ran, pushed)| ran.saturating_sub(*pushed)).collect();
+    let (first, whole) = (median(waits), median(wholes));
+    let bare = bare(&options.folder)?;
+    let figure = |what: &str, time: Duration, text, budget| Figure {
+        what: format!("{what} (median of {PUSHES}, image `host`)"),
+        landfall: millis(time),
+        beside: format!("the two commands in a shell {}", millis(bare)),
+        ratio: time.as_secs_f64() / bare.as_secs_f64(),
+        budget: Budget::new(text, time <= budget),
+    };
+    Ok(vec![
+        figure("`git push` answered to first build command", first, "≤ 150 ms", FIRST_COMMAND),
+        figure("`git push` answered to Succeeded: Source, Build, Test", whole, "≤ 1 s", WHOLE),
+    ])
+}
+
+async fn prepare(connection: &mut Connection) -> anyhow::Result<()> {
+    connection.bucket("benchmark-artifacts").await?;
+    let input = json!({"repositoryName": "benchmark"});
+    connection.json("codecommit", "CodeCommit_20150413.CreateRepository", &input).await?;
+    let role = role(connection, "codebuild").await?;
+    for name in ["build", "test"] {
+        let input = json!({
+            "name": name, "serviceRole": role,
+            "source": {"type": "CODEPIPELINE"}, "artifacts": {"type": "CODEPIPELINE"},
+            "environment": {"type": "LINUX_CONTAINER", "image": "host", "computeType": "BUILD_GENERAL1_SMALL"},
+        });
+        connection.json("codebuild", "CodeBuild_20161006.CreateProject", &input).await?;
+    }
+    Ok(())
+}
+
+async fn create_pipeline(connection: &mut Connection) -> anyhow::Result<()> {
+    let role = role(connection, "codepipeline").await?;
+    let stage = |action: Value| json!({"name": action["name"], "actions": [action]});
+    let source = json!({"RepositoryName": "benchmark", "BranchName": "main"});
+    let input = json!({"pipeline": {
+        "name": "benchmark", "roleArn": role,
+        "artifactStore": {"type": "S3", "location": "benchmark-artifacts"},
+        "stages": [
+            stage(action("Source", "Source", "CodeCommit", source)),
+            stage(action("Build", "Build", "CodeBuild", json!({"ProjectName": "build"}))),
+            stage(action("Test", "Test", "CodeBuild", json!({"ProjectName": "test"}))),
+        ],
+    }});
+    connection.json("codepipeline", "CodePipeline_20150709.CreatePipeline", &input).await.map(drop)
+}
+
+/// Waits until there are `count` executions and the newest has succeeded.
+async fn ended(connection: &mut Connection, count: usize) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let input = json!({"pipelineName": "benchmark"});
+        let found = connection.json("codepipeline", "CodePipeline_20150709.ListPipelineExecutions", &input).await?;
+        let executions = found["pipelineExecutionSummaries"].as_array().context("no list of executions")?;
+        match executions.first().and_then(|execution| execution["status"].as_str()) {
+            Some("Succeeded") if executions.len() >= count => return Ok(()),
+            Some("InProgress" | "Succeeded") | None if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+            status => bail!("execution {count} is {status:?} after {PATIENCE:?}"),
+        }
+    }
+}
+
+/// When each build of the project `build` ran its first command, since the epoch, oldest first.
+async fn first_commands(connection: &mut Connection) -> anyhow::Result<Vec<Duration>> {
+    let input = json!({"logGroupName": "/aws/codebuild/build"});
+    let found = connection.json("logs", "Logs_20140328.FilterLogEvents", &input).await?;
+    let events = found["events"].as_array().context("no log events")?;
+    let times = events.iter().filter_map(|event| event["message"].as_str()?.trim().parse::<u64>().ok());
+    let mut times: Vec<Duration> = times.map(Duration::from_nanos).collect();
+    times.sort_unstable();
+    Ok(times)
+}
+
+/// A working copy whose every push is a new commit.
+struct WorkingCopy {
+    folder: TempDir,
+    url: String,
+}
+
+impl WorkingCopy {
+    fn new(parent: &Path, url: &str) -> anyhow::Result<Self> {
+        let copy = Self { folder: TempDir::with_prefix_in("landfall-bench-", parent)?, url: url.to_owned() };
+        copy.git(&["init", "--quiet", "--initial-branch=main"])?;
+        std::fs::write(copy.folder.path().join("buildspec.yml"), BUILDSPEC)?;
+        Ok(copy)
+    }
+
+    /// Answers when git had its answer, since the epoch.
+    fn push(&self, number: usize) -> anyhow::Result<Duration> {
+        std::fs::write(self.folder.path().join("number"), number.to_string())?;
+        self.git(&["add", "--all"])?;
+        self.git(&["commit", "--quiet", "--message", "change"])?;
+        self.git(&["push", "--quiet", &self.url, "main"])?;
+        crate::now()
+    }
+
+    fn git(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let status = Command::new("git")
+            .args(["-c", "user.name=Benchmark", "-c", "user.email=benchmark@example.org", "-C"])
+            .arg(self.folder.path())
+            .args(arguments)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .stdout(Stdio::null())
+            .status()?;
+        ensure!(status.success(), "git {arguments:?} failed");
+        Ok(())
+    }
+}
+
+/// What the machine itself needs for two builds: a shell each, with the build's command.
+fn bare(folder: &Path) -> anyhow::Result<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..PUSHES {
+        let begin = Instant::now();
+        for _ in ["build", "test"] {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", "date +%s%N"]).current_dir(folder).stdout(Stdio::null());
+            ensure!(shell.status()?.success(), "the shell failed");
+        }
+        times.push(begin.elapsed());
+    }
+    Ok(median(times))
+}
