@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use kernel::{Batch, BlobError, Document, Page, StoreError};
+use kernel::{Batch, BlobError, Document, Page, Staged, StoreError};
 use std::collections::BTreeSet;
 use std::io;
 use tokio::sync::OwnedRwLockReadGuard;
@@ -18,15 +18,11 @@ use tokio::sync::OwnedRwLockReadGuard;
 /// The most bytes that one request stores (Amazon S3 User Guide, "Uploading objects").
 const LARGEST_BODY: u64 = 5 * 1024 * 1024 * 1024;
 
-/// What a body was, stored but not referred to yet.
+/// What a body was, stored but not referred to yet. While this is held, the garbage collection leaves it alone.
 pub(crate) struct Received {
     pub(crate) content: Content,
     pub(crate) digests: Digests,
-}
-
-/// A received content that the garbage collection leaves alone while this is held.
-pub(crate) struct Pinned {
-    _lock: Option<OwnedRwLockReadGuard<()>>,
+    _pin: Option<OwnedRwLockReadGuard<()>>,
 }
 
 /// What a client says about a body that it sends.
@@ -43,12 +39,12 @@ impl Claims<'_> {
         if asked.is_empty() { vec![ChecksumAlgorithm::Crc64Nvme] } else { asked }
     }
 
-    fn verify(&self, received: &Received) -> Result<(), Error> {
+    fn verify(&self, sha256: &str, digests: &Digests) -> Result<(), Error> {
         if let Some(given) = self.sha256 {
-            verify_sha256(received, given)?;
+            verify_sha256(sha256, given)?;
         }
         if let Some(given) = self.content_md5 {
-            verify_md5(&received.digests, given)?;
+            verify_md5(digests, given)?;
         }
         for expected in self.checksums {
             let given = match &expected.value {
@@ -57,18 +53,14 @@ impl Claims<'_> {
                 Expectation::Trailer(read) => read(),
             };
             let missing = || error::invalid_request(format!("The trailer {} is missing.", expected.algorithm.header()));
-            verify_checksum(&received.digests, expected.algorithm, &given.ok_or_else(missing)?)?;
+            verify_checksum(digests, expected.algorithm, &given.ok_or_else(missing)?)?;
         }
         Ok(())
     }
 }
 
 /// The signature covers this hash of the body.
-fn verify_sha256(received: &Received, given: &str) -> Result<(), Error> {
-    let computed = match received.content.extents.first() {
-        Some(extent) => extent.digest.as_str(),
-        None => sigv4::EMPTY_SHA256,
-    };
+fn verify_sha256(computed: &str, given: &str) -> Result<(), Error> {
     if computed == given {
         return Ok(());
     }
@@ -77,72 +69,57 @@ fn verify_sha256(received: &Received, given: &str) -> Result<(), Error> {
 }
 
 impl Service {
-    /// Stores a body and checks it. Nothing refers to it yet: a crash leaves a blob that the sweep removes.
+    /// Checks a body and stores it. Nothing refers to it yet: a crash leaves a blob that the sweep removes.
     pub(crate) async fn receive(&self, body: Body, claims: Claims<'_>) -> Result<Received, Error> {
         let promised = body.length();
-        let received = self.store(body, &claims.algorithms()).await?;
-        let checked = check_length(promised, received.content.size).and_then(|()| claims.verify(&received));
-        match checked {
-            Ok(()) => Ok(received),
-            Err(error) => {
-                self.discard(&received.content).await;
-                Err(error)
-            }
-        }
+        let (staged, digests) = self.stage(body, &claims.algorithms()).await?;
+        let size = digests.size;
+        check_length(promised, size)?;
+        let Some(staged) = staged.filter(|_| size > 0) else {
+            claims.verify(sigv4::EMPTY_SHA256, &digests)?;
+            return Ok(Received { content: Content::default(), digests, _pin: None });
+        };
+        let digest = staged.blob().digest.clone();
+        claims.verify(&digest, &digests)?;
+        // Between here and the commit that refers to it, the same content must not be collected.
+        let pin = self.locks.share(&digest).await;
+        staged.keep().await.map_err(Error::internal)?;
+        let content = Content { size, extents: vec![Extent { digest, size }], more: None };
+        Ok(Received { content, digests, _pin: Some(pin) })
     }
 
-    async fn store(&self, mut body: Body, algorithms: &[ChecksumAlgorithm]) -> Result<Received, Error> {
-        let first = match body.next().await {
-            Some(chunk) => chunk.map_err(of_client)?,
-            None => {
-                return Ok(Received {
-                    content: Content::default(),
-                    digests: Hasher::new(algorithms.iter().copied()).finish(),
-                });
-            }
+    /// Writes a body beside the blobs, hashing it on the way; nothing of no body.
+    async fn stage(
+        &self,
+        mut body: Body,
+        algorithms: &[ChecksumAlgorithm],
+    ) -> Result<(Option<Staged>, Digests), Error> {
+        let Some(first) = body.next().await else {
+            return Ok((None, Hasher::new(algorithms.iter().copied()).finish()));
         };
+        let first = first.map_err(of_client)?;
         // The blob's name is its SHA-256: that one needs no hashing of its own.
-        let others = algorithms.iter().copied().filter(|algorithm| *algorithm != ChecksumAlgorithm::Sha256);
-        let mut hasher = Hasher::new(others);
+        let mut hasher = Hasher::new(algorithms.iter().copied().filter(|one| *one != ChecksumAlgorithm::Sha256));
         let mut failure = None;
         let chunks = stream::iter([Ok(first)]).chain(body).map(|chunk| take(chunk, &mut hasher, &mut failure));
-        let stored = self.blobs.put(chunks).await;
+        let staged = self.blobs.stage(chunks).await;
         if let Some(failure) = failure {
             return Err(failure);
         }
-        let blob = stored.map_err(Error::internal)?;
-        if blob.size == 0 {
-            self.discard(&Content { size: 0, extents: vec![Extent { digest: blob.digest, size: 0 }], more: None })
-                .await;
-            return Ok(Received {
-                content: Content::default(),
-                digests: Hasher::new(algorithms.iter().copied()).finish(),
-            });
-        }
+        let staged = staged.map_err(Error::internal)?;
         let mut digests = hasher.finish();
         if algorithms.contains(&ChecksumAlgorithm::Sha256) {
-            let bytes = hex::decode(&blob.digest).map_err(Error::internal)?;
+            let bytes = hex::decode(&staged.blob().digest).map_err(Error::internal)?;
             digests.checksums.insert(ChecksumAlgorithm::Sha256, BASE64.encode(bytes));
         }
-        let extent = Extent { digest: blob.digest, size: blob.size };
-        Ok(Received { content: Content { size: blob.size, extents: vec![extent], more: None }, digests })
-    }
-
-    /// Keeps the garbage collection from a received content until the commit that refers to it is made.
-    ///
-    /// # Errors
-    /// `SlowDown` where the same content was removed as garbage at this very moment; the client tries again.
-    pub(crate) async fn pin(&self, content: &Content) -> Result<Pinned, Error> {
-        let Some(extent) = content.extents.first() else { return Ok(Pinned { _lock: None }) };
-        let lock = self.locks.share(&extent.digest).await;
-        match self.blobs.size(&extent.digest).await.map_err(Error::internal)? {
-            Some(_) => Ok(Pinned { _lock: Some(lock) }),
-            None => Err(Error::modelled("SlowDown", 503, "Please reduce your request rate and try again.")),
-        }
+        Ok((Some(staged), digests))
     }
 
     /// Removes what a received content left, where nothing refers to it. A failure leaves it to the sweep.
-    pub(crate) async fn discard(&self, content: &Content) {
+    pub(crate) async fn discard(&self, received: Received) {
+        let content = received.content.clone();
+        // Else its own pin would keep the collection away.
+        drop(received);
         for extent in &content.extents {
             if let Err(error) = self.collect(&extent.digest).await {
                 tracing::warn!(%error, digest = extent.digest, "a blob without use was left behind");

@@ -26,12 +26,10 @@ impl Service {
             sha256: input.sha256.as_deref(),
         };
         let received = self.receive(input.body, claims).await?;
-        let pinned = self.pin(&received.content).await?;
         let part = part_of(&upload, input.part_number, &received, self.clock.now());
         let written = self.write_part((&input.bucket, &input.key), &part).await;
-        drop(pinned);
         if let Err(error) = written {
-            self.discard(&received.content).await;
+            self.discard(received).await;
             return Err(error);
         }
         Ok(UploadPartOutput { etag: part.etag, checksum: part.checksum, last_modified: part.last_modified })

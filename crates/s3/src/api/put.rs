@@ -22,7 +22,6 @@ impl Service {
         let claims = Claims { checksums: &checksums, content_md5: content_md5.as_deref(), sha256: sha256.as_deref() };
         let received = self.receive(body, claims).await?;
         kernel::crash_point!("s3_after_blob");
-        let pinned = self.pin(&received.content).await?;
         let version = Version {
             etag: received.digests.md5.clone(),
             content: received.content.clone(),
@@ -33,11 +32,10 @@ impl Service {
             ..Version::default()
         };
         let written = self.change(caller, (&bucket, &key), &Put { version, condition }).await;
-        drop(pinned);
         match written {
             Ok(version) => Ok(output_of(&version)),
             Err(error) => {
-                self.discard(&received.content).await;
+                self.discard(received).await;
                 Err(error)
             }
         }
