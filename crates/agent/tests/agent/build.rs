@@ -218,3 +218,43 @@ async fn a_server_that_restarts_misses_nothing() {
     agent.restart_server().await;
     agent.finish().await;
 }
+
+/// Namespaces and other users need root; elsewhere there is nothing to test.
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_first_process_reaps_orphans_and_ends_everything() {
+    if !is_root() {
+        return;
+    }
+    let mut agent = Agent::start_as_first_process().await;
+    let zombies = "while ps -o stat= -A | grep -q Z; do :; done";
+    let job = agent.job(vec![phase(Build, &["echo $PPID", "(sleep 0.05 &)", zombies, "setsid sleep 300 & sleep 300"])]);
+    agent.send(ToAgent::Job(Box::new(job))).await;
+    agent.until_log("Running command setsid").await;
+    agent.send(ToAgent::Stop { reason: StopReason::Stopped }).await;
+    agent.until_done().await;
+    assert_eq!((agent.seen.output(), agent.seen.done), (vec!["1"], Some(Stopped)));
+    agent.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn phases_run_as_the_user_they_name() {
+    if !is_root() {
+        return;
+    }
+    let mut agent = Agent::start().await;
+    let who = "echo $(id -un) $HOME $A";
+    let mut phases = vec![phase(Install, &["export A=kept", who]), phase(Build, &[who]), phase(PostBuild, &["true"])];
+    phases[1].run_as = Some("nobody".into());
+    phases[2].run_as = Some("no-such-user".into());
+    let job = agent.job(phases);
+    agent.run(job).await;
+    let home = std::env::var("HOME").unwrap_or_else(|_| "/root".into());
+    assert_eq!(agent.seen.output(), [format!("root {home} kept"), "nobody /nonexistent kept".into()]);
+    assert_eq!(agent.seen.statuses(), [(Install, Succeeded), (Build, Succeeded), (PostBuild, Failed)]);
+    assert!(agent.seen.log.contains("user no-such-user does not exist"), "{}", agent.seen.log);
+    agent.finish().await;
+}

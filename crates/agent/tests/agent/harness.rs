@@ -32,10 +32,20 @@ pub(crate) struct Seen {
 
 impl Agent {
     pub(crate) async fn start() -> Self {
+        Self::start_by(&[]).await
+    }
+
+    /// As in a container: the first process of a PID namespace. For root.
+    pub(crate) async fn start_as_first_process() -> Self {
+        Self::start_by(&["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]).await
+    }
+
+    async fn start_by(wrapper: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("agent.sock")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_landfall-agent"))
-            .arg("build")
+        let words = [wrapper, &[env!("CARGO_BIN_EXE_landfall-agent"), "build"]].concat();
+        let child = Command::new(words[0])
+            .args(&words[1..])
             .env("LANDFALL_SOCKETS", folder.path())
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .stdin(Stdio::null())
