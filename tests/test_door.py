@@ -5,6 +5,7 @@ import http.client
 import json
 import urllib.parse
 
+import boto3
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
@@ -205,3 +206,14 @@ def test_the_audit_has_calls_and_no_secrets(enforcing):
     text = "".join(path.read_text() for path in (enforcing.data_dir / "audit").rglob("*") if path.is_file())
     assert '"ListBuilds"' in text
     assert secret not in text
+
+
+def test_urls_in_replies_follow_the_way_the_client_came(landfall):
+    name = "followed"
+    created = landfall.client("codecommit").create_repository(repositoryName=name)["repositoryMetadata"]
+    assert created["cloneUrlHttp"] == f"{landfall.endpoint}/v1/repos/{name}"
+    port = landfall.endpoint.rsplit(":", 1)[1]
+    elsewhere = boto3.client("codecommit", endpoint_url=f"http://localhost:{port}", region_name="us-east-1",
+                             aws_access_key_id="test", aws_secret_access_key="test")
+    found = elsewhere.get_repository(repositoryName=name)["repositoryMetadata"]
+    assert found["cloneUrlHttp"] == f"http://localhost:{port}/v1/repos/{name}"

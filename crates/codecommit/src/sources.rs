@@ -31,7 +31,7 @@ impl Sources for Service {
         let repository = self.repository(&caller.scope(), repository).await?;
         let commit = self.commit_id(caller, &repository, version).await?;
         let folder = self.git.ensure(&repository.id).await.map_err(internal)?;
-        let origin = self.clone_url(&repository.name);
+        let origin = self.clone_url(caller, &repository.name);
         let tar = git::check_out(&self.git, &folder, &commit, depth, &origin).await.map_err(internal)?;
         Ok(Checkout { commit, tar })
     }

@@ -23,6 +23,9 @@ pub struct Caller {
     pub request_id: String,
     /// The client's address; absent for calls between services.
     pub source_ip: Option<String>,
+    /// `http://host:port` as the client reached us, for URLs in replies; absent for calls between services.
+    #[serde(default)]
+    pub endpoint: Option<String>,
     /// The service that calls on somebody's behalf.
     pub via: Option<Via>,
 }
@@ -93,6 +96,7 @@ impl Caller {
             session: None,
             request_id,
             source_ip: None,
+            endpoint: None,
             via: None,
         }
     }

@@ -38,7 +38,7 @@ pub(super) async fn create(
     };
     let created = service.documents.insert(&scope, repository).await.map_err(taken)?;
     service.git.ensure(&created.id).await.map_err(internal)?;
-    let repository_metadata = Some(service.metadata(&scope, &created));
+    let repository_metadata = Some(service.metadata(caller, &created));
     Ok(CreateRepositoryOutput { repository_metadata })
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn get(
 ) -> Result<GetRepositoryOutput, Error> {
     let scope = caller.scope();
     let repository = service.repository(&scope, &input.repository_name.unwrap_or_default()).await?;
-    Ok(GetRepositoryOutput { repository_metadata: Some(service.metadata(&scope, &repository)) })
+    Ok(GetRepositoryOutput { repository_metadata: Some(service.metadata(caller, &repository)) })
 }
 
 pub(super) async fn batch_get(
@@ -76,7 +76,7 @@ pub(super) async fn batch_get(
     let missing = names.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(name, _)| name.clone());
     Ok(BatchGetRepositoriesOutput {
         repositories_not_found: Some(missing.collect()),
-        repositories: Some(found.iter().flatten().map(|repository| service.metadata(&scope, repository)).collect()),
+        repositories: Some(found.iter().flatten().map(|repository| service.metadata(caller, repository)).collect()),
         errors: Some(Vec::new()),
     })
 }
@@ -173,17 +173,17 @@ impl Service {
         changed.ok_or_else(|| error::repository_does_not_exist_exception(format!("{name} does not exist")))
     }
 
-    /// Where Git finds the repository.
-    pub(crate) fn clone_url(&self, name: &str) -> String {
-        format!("{}/v1/repos/{name}", self.public_url)
+    /// Where Git finds the repository: on the way by which the caller came, else by the public URL.
+    pub(crate) fn clone_url(&self, caller: &Caller, name: &str) -> String {
+        format!("{}/v1/repos/{name}", caller.endpoint.as_ref().unwrap_or(&self.public_url))
     }
 
     /// `cloneUrlSsh` is left out: SSH is not served.
-    fn metadata(&self, scope: &Scope, repository: &Repository) -> RepositoryMetadata {
+    fn metadata(&self, caller: &Caller, repository: &Repository) -> RepositoryMetadata {
         RepositoryMetadata {
-            arn: Some(repository.arn(scope)),
-            account_id: Some(scope.account.clone()),
-            clone_url_http: Some(self.clone_url(&repository.name)),
+            arn: Some(repository.arn(&caller.scope())),
+            account_id: Some(caller.account.clone()),
+            clone_url_http: Some(self.clone_url(caller, &repository.name)),
             clone_url_ssh: None,
             creation_date: Some(repository.created),
             default_branch: repository.default_branch.clone(),

@@ -12,9 +12,12 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use kernel::Caller;
 use percent_encoding::percent_decode_str;
+use std::time::Duration;
 
 /// Requests of these protocols are read whole; none of AWS's is larger.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
+/// And none takes longer to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a request asks for.
 enum Called<'r> {
@@ -41,7 +44,7 @@ pub(super) async fn answer(
         let form = query_form(&parts, &body);
         // Who asks comes before what: a stranger learns nothing of the API.
         let content = iam::Content::Whole(&body);
-        let caller = services.authenticator.authenticate(&parts, content, request_id, from.source_ip).await?;
+        let caller = from.of(services.authenticator.authenticate(&parts, content, request_id, from.source_ip).await?);
         let called = called(services, &parts, &form, signed_for)?;
         call(services, &caller, called, &form, &body, request_id).await
     };
@@ -155,7 +158,9 @@ fn find<'r>(services: &'r Services, model: &'static Model, operation: &str) -> O
 }
 
 async fn read(body: Incoming) -> Result<Bytes, Error> {
-    match Limited::new(body, LARGEST_BODY).collect().await {
+    let whole = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, LARGEST_BODY).collect()).await;
+    let late = || Error::modelled("RequestTimeoutException", 408, "The body of the request took too long to arrive.");
+    match whole.map_err(|_| late())? {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Error::modelled(
             "RequestEntityTooLargeException",

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use kernel::{Door, Ids, Stop};
+use kernel::{Caller, Door, Ids, Stop};
 use reply::Body;
 use route::Destination;
 use std::convert::Infallible;
@@ -121,7 +121,7 @@ impl Listener {
         if let Err(refusal) = self.guard.check(request.headers()) {
             return reply::text(403, refusal);
         }
-        let from = From { request_id, source_ip };
+        let from = From { request_id, source_ip, endpoint: reply::endpoint(request.headers()) };
         let claimed = services.authenticator.claimed(&request);
         match route::route(&request, claimed.as_ref().map(|claimed| claimed.service.as_str())) {
             Destination::Health => reply::text(200, "ok\n"),
@@ -153,6 +153,15 @@ impl Door for Listener {
 struct From<'r> {
     request_id: &'r str,
     source_ip: Option<&'r str>,
+    /// `http://` and the request's Host.
+    endpoint: Option<String>,
+}
+
+impl From<'_> {
+    /// The caller, who also wants to be answered with URLs on the way by which they came.
+    fn of(&self, caller: Caller) -> Caller {
+        Caller { endpoint: self.endpoint.clone(), ..caller }
+    }
 }
 
 async fn git(services: &Services, request: Request<Incoming>, repository: &str, from: &From<'_>) -> Response<Body> {
@@ -172,7 +181,7 @@ async fn s3(services: &Services, request: Request<Incoming>, signed: bool, from:
     if signed || services.open {
         let content = iam::Content::Streamed;
         match services.authenticator.authenticate(&parts, content, from.request_id, from.source_ip).await {
-            Ok(caller) => drop(parts.extensions.insert(caller)),
+            Ok(caller) => drop(parts.extensions.insert(from.of(caller))),
             Err(error) => return s3::Wire::error(&error, from.request_id),
         }
     }
