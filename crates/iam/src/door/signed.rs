@@ -53,6 +53,15 @@ impl Authenticator {
         Some(Claimed { region: scope.region, service: scope.service, access_key })
     }
 
+    /// Whether a request carries a signature of version 4, readable or not: then [`Authenticator::authenticate`] says what is
+    /// wrong with it.
+    #[must_use]
+    pub fn is_signed<B>(&self, request: &http::Request<B>) -> bool {
+        let header = request.headers().get(http::header::AUTHORIZATION);
+        let query = request.uri().query().unwrap_or_default();
+        header.is_some_and(|value| value.as_bytes().starts_with(b"AWS4-")) || query.contains("X-Amz-Algorithm=")
+    }
+
     /// Authenticates a signed request, by header or presigned, for any service. The caller is in the account of the key and
     /// the region of the scope.
     ///

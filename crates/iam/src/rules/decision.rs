@@ -86,6 +86,7 @@ pub(crate) fn denial(caller: &Caller, action: &str, resources: &[String]) -> Err
 mod tests {
     use super::*;
     use kernel::Scope;
+    use proptest::prelude::*;
 
     fn caller(principal: Principal) -> Caller {
         Caller { principal, ..Caller::root(&Scope::new("111111111111", "us-east-1"), "r") }
@@ -148,5 +149,27 @@ mod tests {
         assert_eq!((error.code.as_str(), error.status), ("AccessDeniedException", 400));
         let error = denial(&user(), "iam:GetUser", &[]);
         assert_eq!((error.code.as_str(), error.status), ("AccessDenied", 403));
+    }
+
+    proptest! {
+        #[test]
+        fn a_user_is_never_simply_allowed(
+            service in "(s3|iam|sts|codebuild|codedeploy|codedeploy-commands|logs)",
+            operation in "[A-Z][a-zA-Z]{0,12}",
+            resource in "(\\*|arn:aws:s3:::[a-z]{1,5}(/[a-z/]{1,5})?|arn:aws:iam::111111111111:role/[a-z]{1,5})",
+        ) {
+            prop_assume!((service.as_str(), operation.as_str()) != ("sts", "GetCallerIdentity"));
+            let decision = decide(Mode::Enforce, &user(), &format!("{service}:{operation}"), &[resource]);
+            prop_assert_ne!(decision, Decision::Allow);
+        }
+
+        #[test]
+        fn nobody_reaches_into_another_account(noun in "[a-z]{1,8}/[a-z]{1,8}", service in "(codebuild|codecommit|iam|logs)") {
+            let resource = format!("arn:aws:{service}:us-east-1:222222222222:{noun}");
+            for caller in [caller(Principal::Root), role(), user()] {
+                let decision = decide(Mode::Enforce, &caller, &format!("{service}:Delete"), std::slice::from_ref(&resource));
+                prop_assert_eq!(decision, Decision::Deny);
+            }
+        }
     }
 }

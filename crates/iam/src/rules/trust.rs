@@ -125,6 +125,7 @@ fn condition(operator: &str, key: &str, values: &OneOrMany<Value>, circumstances
 mod tests {
     use super::*;
     use crate::rules::policy_document::{Use, parse};
+    use proptest::prelude::*;
 
     const BUILD: Asker<'_> = Asker::Service("codebuild.amazonaws.com");
     const ROOT: Asker<'_> = Asker::Identity { arn: "arn:aws:iam::111111111111:root", account: "111111111111" };
@@ -196,5 +197,22 @@ mod tests {
         let deny =
             r#"{"Effect":"Deny","Principal":"*","Action":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}"#;
         assert!(!check(&format!("{},{deny}", allow("\"*\"")), BUILD));
+    }
+
+    proptest! {
+        #[test]
+        fn only_who_is_named_is_trusted(named in "[a-z]{1,6}", asking in "[a-z]{1,6}") {
+            let trusted = check(&allow(&format!(r#"{{"Service":"{named}.amazonaws.com"}}"#)), Asker::Service(&format!("{asking}.amazonaws.com")));
+            prop_assert_eq!(trusted, named == asking);
+        }
+
+        #[test]
+        fn a_denial_wins_wherever_it_stands(before in any::<bool>()) {
+            let deny = r#"{"Effect":"Deny","Principal":{"Service":"codebuild.amazonaws.com"},"Action":"sts:AssumeRole"}"#;
+            let allow = allow("\"*\"");
+            let statements = if before { format!("{deny},{allow}") } else { format!("{allow},{deny}") };
+            prop_assert!(!check(&statements, BUILD));
+            prop_assert!(check(&statements, ROOT));
+        }
     }
 }

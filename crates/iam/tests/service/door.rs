@@ -215,3 +215,26 @@ async fn open_mode_lets_anybody_in_as_the_root_of_their_account() {
     let wrong = key(&ground.root_key().access_key_id, "not its secret");
     assert_eq!(code(ground.call(&wrong, "codebuild").await), "InvalidSignatureException");
 }
+
+#[tokio::test]
+async fn a_signature_that_cannot_be_read_is_still_one() {
+    let ground = Ground::new(Mode::Enforce).await;
+    let request = |target: &str, authorization: Option<&str>| {
+        let builder = http::Request::get(target).header("host", "h");
+        let builder = authorization.into_iter().fold(builder, |builder, value| builder.header("authorization", value));
+        builder.body(()).unwrap()
+    };
+    let presigned = "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=999999999";
+    for (request, signed, why) in [
+        (request("/b/k", Some("AWS4-HMAC-SHA256 Credential=x")), true, "exactly 5 slash-delimited"),
+        (request(presigned, None), true, "X-Amz-Expires must be"),
+        (request("/b/k", Some("AWS KEY:signature")), false, "Unsupported authorization type"),
+        (request("/b/k", None), false, "Missing Authentication Token"),
+    ] {
+        assert_eq!(ground.door.is_signed(&request), signed);
+        assert_eq!(ground.door.claimed(&request), None);
+        let (parts, ()) = request.into_parts();
+        let error = ground.door.authenticate_streamed(&parts, "r", None).await.unwrap_err();
+        assert!(error.message.contains(why), "{error}");
+    }
+}
