@@ -102,6 +102,14 @@ impl Ends {
         self.died = wait.boxed().fuse();
     }
 
+    /// Waits for the container's end, but no longer than this.
+    pub(crate) async fn gone(&mut self, longest: Duration) {
+        if !self.died.is_terminated() {
+            // Whether it ended makes no difference to who waits: it is removed in any case.
+            let _ = tokio::time::timeout(longest, &mut self.died).await;
+        }
+    }
+
     /// Does `work` unless an end comes first.
     pub(crate) async fn unless<T>(&mut self, work: impl Future<Output = T>) -> Result<T, End> {
         tokio::select! {

@@ -1,6 +1,7 @@
 //! One build's container, its agent and its log, while this process holds them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use agent::protocol::server::Verdict;
 use agent::protocol::{Hello, Report, ToAgent};
@@ -21,6 +22,9 @@ use crate::rules::reports;
 
 /// The most reports that are recorded in one commit.
 const MOST_REPORTS: usize = 256;
+
+/// How long an agent may take to exit.
+const PARTING: Duration = Duration::from_secs(2);
 
 /// What a step holds between PROVISIONING and FINALIZING.
 pub(super) struct Session<'s> {
@@ -83,7 +87,7 @@ impl<'s> Session<'s> {
                 PhaseType::DownloadSource => self.run_job().await,
                 command if command.is_command_phase() => self.run_job().await,
                 _ => {
-                    self.sockets.link.send(ToAgent::Finish).await;
+                    self.part().await;
                     return Ok(());
                 }
             };
@@ -91,6 +95,14 @@ impl<'s> Session<'s> {
                 self.say_complete(phase, *status, context).await;
             }
             done?;
+        }
+    }
+
+    /// Tells the agent that everything is done, and waits a moment for its exit: a container that has ended is removed
+    /// much faster than one that runs.
+    async fn part(&mut self) {
+        if self.sockets.link.send(ToAgent::Finish).await {
+            self.ends.gone(PARTING).await;
         }
     }
 
