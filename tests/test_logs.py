@@ -1,9 +1,13 @@
 """CloudWatch Logs through boto3."""
 
 import time
+import uuid
 
 import pytest
 from botocore.exceptions import ClientError
+
+import pipelines
+from conftest import eventually
 
 
 @pytest.fixture
@@ -67,6 +71,131 @@ def test_a_group_is_filtered_page_by_page(logs):
     assert [event["timestamp"] for event in events] == sorted(event["timestamp"] for event in events)
     found = logs.filter_log_events(logGroupName="/filter", filterPattern="ERROR", logStreamNamePrefix="a")
     assert messages(found) == [f"{number} ERROR" for number in (0, 6, 12, 18, 24)]
+
+
+@pytest.fixture
+def stream(logs) -> dict[str, str]:
+    """An empty stream of its own."""
+    place = {"logGroupName": f"/own/{uuid.uuid4().hex}", "logStreamName": "s"}
+    logs.create_log_group(logGroupName=place["logGroupName"])
+    logs.create_log_stream(**place)
+    return place
+
+
+def test_pages_go_back_to_the_first_event_and_forward_again(logs, stream):
+    everything = [f"event {number}" for number in range(23)]
+    put(logs, *stream.values(), *everything)
+    page = logs.get_log_events(**stream, limit=5)
+    newest = page["nextForwardToken"]
+    pages = [messages(page)]
+    while True:
+        older = logs.get_log_events(**stream, limit=5, nextToken=page["nextBackwardToken"])
+        if older["nextBackwardToken"] == page["nextBackwardToken"]:
+            break
+        pages, page = [messages(older), *pages], older
+    assert [text for one in pages for text in one] == everything
+    forward, token = messages(page), page["nextForwardToken"]
+    while token != newest:
+        page = logs.get_log_events(**stream, limit=5, nextToken=token)
+        forward, token = forward + messages(page), page["nextForwardToken"]
+    assert forward == everything
+    put(logs, *stream.values(), "one more")
+    assert messages(logs.get_log_events(**stream, nextToken=newest)) == ["one more"]
+
+
+def test_time_ranges(logs, stream):
+    start = int(time.time() * 1000) - 10_000
+    logs.put_log_events(**stream, logEvents=[{"timestamp": start + 1000 * n, "message": str(n)} for n in range(10)])
+    between = {"startTime": start + 3000, "endTime": start + 6000}
+    assert messages(logs.get_log_events(**stream, **between, startFromHead=True)) == ["3", "4", "5"], "the end does not count"
+    group = {"logGroupName": stream["logGroupName"]}
+    found = logs.filter_log_events(**group, **between)["events"]
+    assert [event["message"] for event in found] == ["3", "4", "5", "6"], "here it does"
+    assert [event["timestamp"] for event in found] == [start + 1000 * n for n in (3, 4, 5, 6)]
+    assert logs.filter_log_events(**group, startTime=start + 60_000)["events"] == []
+    assert [event["message"] for event in logs.filter_log_events(**group, startTime=start + 8000)["events"]] == ["8", "9"]
+
+
+@pytest.mark.parametrize("pattern, wanted", [
+    ("", "all"), ("ERROR", [0, 2]), ("error", [1]), ("ERROR disk", [2]), ('"disk is full"', [2]), ("?WARN ?error", [1, 3]),
+    ("-ERROR", [1, 3, 4]), ("ERROR -disk", [0]), ("ERROR ?WARN", [0, 2]), ('"exit status 3"', [3]), ("größe", [4]), ('"a \\"b\\""', [4]), ("absent", []),
+])
+def test_filter_patterns(logs, stream, pattern, wanted):
+    lines = ["ERROR at start", "an error", "ERROR: disk is full", "WARN exit status 3", 'größe of a "b"']
+    put(logs, *stream.values(), *lines)
+    found = messages(logs.filter_log_events(logGroupName=stream["logGroupName"], filterPattern=pattern))
+    assert found == (lines if wanted == "all" else [lines[number] for number in wanted])
+
+
+def test_patterns_that_are_not_served_are_refused(logs, stream):
+    for pattern in ('"never closed', "{ $.level = 1 }", "[ip, user]", "%re%", "?"):
+        with pytest.raises(ClientError) as caught:
+            logs.filter_log_events(logGroupName=stream["logGroupName"], filterPattern=pattern)
+        assert caught.value.response["Error"]["Code"] == "InvalidParameterException", pattern
+
+
+def test_large_events_and_many_of_them(logs, stream):
+    large = "ü" * 100_000
+    put(logs, *stream.values(), large)
+    for _ in range(3):
+        put(logs, *stream.values(), *(f"{number}" for number in range(9_000)))
+    count, token = 0, {"startFromHead": True}
+    while True:
+        page = logs.get_log_events(**stream, **token)
+        count += len(page["events"])
+        if not page["events"]:
+            break
+        token = {"nextToken": page["nextForwardToken"]}
+    assert count == 27_001
+    [first] = logs.get_log_events(**stream, startFromHead=True, limit=1)["events"]
+    assert first["message"] == large and first["ingestionTime"] >= first["timestamp"]
+
+
+def test_streams_by_prefix_and_by_their_last_event(logs, stream):
+    group = stream["logGroupName"]
+    for name in ("b", "a", "ab"):
+        logs.create_log_stream(logGroupName=group, logStreamName=name)
+        logs.put_log_events(logGroupName=group, logStreamName=name, logEvents=[{"timestamp": int(time.time() * 1000), "message": name}])
+        time.sleep(0.002)
+    names = lambda **chosen: [one["logStreamName"] for one in logs.describe_log_streams(logGroupName=group, **chosen)["logStreams"]]
+    assert names() == ["a", "ab", "b", "s"] and names(logStreamNamePrefix="a") == ["a", "ab"]
+    assert names(orderBy="LastEventTime", descending=True)[:3] == ["ab", "a", "b"]
+    pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group, PaginationConfig={"PageSize": 3})
+    assert [one["logStreamName"] for page in pages for one in page["logStreams"]] == ["a", "ab", "b", "s"]
+    with pytest.raises(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_stream(logGroupName=group, logStreamName="a")
+
+
+def test_a_build_is_read_while_it_writes(landfall, logs):
+    spec = "version: 0.2\nphases: {build: {commands: ['for i in $(seq 1 8); do echo tick $i; sleep 0.25; done']}}\n"
+    pipelines.project(landfall, "ticking", source={"type": "NO_SOURCE", "buildspec": spec}, artifacts={"type": "NO_ARTIFACTS"})
+    codebuild = landfall.client("codebuild")
+    build = codebuild.start_build(projectName="ticking")["build"]["id"]
+    look = lambda: codebuild.batch_get_builds(ids=[build])["builds"][0]
+    place = eventually(lambda: look().get("logs", {}).get("streamName"), 30, "the stream")
+    seen, token, while_running = [], {"startFromHead": True}, set()
+
+    def follow():
+        """Reads on; true when the build has ended and nothing more comes."""
+        nonlocal token
+        ended = look()["buildComplete"]
+        page = logs.get_log_events(logGroupName="/aws/codebuild/ticking", logStreamName=place, **token)
+        token = {"nextToken": page["nextForwardToken"]}
+        seen.extend(messages(page))
+        if not ended:
+            while_running.add(len(seen))
+        return ended and not page["events"]
+
+    eventually(lambda: exists(logs, place), 30, "the stream's first event")
+    eventually(follow, 60, "the end of the build")
+    assert [line for line in seen if line.startswith("tick")] == [f"tick {number}\n" for number in range(1, 9)]
+    assert len(while_running) > 3, "it was followed, not read at its end"
+
+
+def exists(logs, stream: str) -> bool:
+    groups = logs.describe_log_groups(logGroupNamePrefix="/aws/codebuild/ticking")["logGroups"]
+    return bool(groups) and bool(logs.describe_log_streams(
+        logGroupName="/aws/codebuild/ticking", logStreamNamePrefix=stream)["logStreams"])
 
 
 def test_what_is_wrong_is_said(logs):

@@ -79,7 +79,7 @@ pub(super) async fn wire(
         ids: Arc::clone(&ground.ids),
     });
     tasks.spawn(Arc::clone(&logs).run(stop.clone()));
-    let logs = Arc::new(aws::logs::Gated::new(logs, registry::LOGS.gate(&ground.guard)?));
+    let logs = Arc::new(aws::logs::Gated::new(logs, registry::LOGS.gate(&ground.guard)?.violations(logs::violation)));
 
     let git = codecommit::Service::new(codecommit::Dependencies {
         documents: ground.store.service("codecommit"),
