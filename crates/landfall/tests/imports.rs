@@ -41,7 +41,7 @@ fn allowed(package: &str) -> BTreeSet<&'static str> {
         "engine" => &["landfall-agent"],
         "codebuild" => &["aws", "kernel", "engine", "landfall-agent"],
         "codedeploy" => &["aws", "kernel", "landfall-agent"],
-        "iam" => &["aws", "kernel", "sigv4"],
+        "iam" | "s3" => &["aws", "kernel", "sigv4"],
         service if SERVICES.contains(&service) => &["aws", "kernel"],
         "landfall" => return ours(&metadata()).into_iter().map(leak).collect(),
         _ => &[],

@@ -10,7 +10,7 @@ mod signed;
 pub(crate) use error::AuthError;
 pub use error::GitDenied;
 pub use git::RepositoryRegions;
-pub use signed::{Claimed, Content, Seed};
+pub use signed::{Claimed, Seed};
 
 use crate::keyring::{Key, Keyring};
 use crate::rules::access_key_id;

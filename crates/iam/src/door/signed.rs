@@ -35,7 +35,7 @@ pub struct Seed {
 
 /// The body of a request.
 #[derive(Debug, Clone, Copy)]
-pub enum Content<'a> {
+enum Content<'a> {
     /// The whole of it: its digest is checked here.
     Whole(&'a [u8]),
     /// Read later, by S3: whoever reads it must check it against the header `x-amz-content-sha256`, which is signed.
@@ -75,11 +75,11 @@ impl Authenticator {
     pub async fn authenticate(
         &self,
         parts: &Parts,
-        content: Content<'_>,
+        body: &[u8],
         request_id: &str,
         source_ip: Option<&str>,
     ) -> Result<Caller, aws::Error> {
-        self.admit(parts, content, Connection { request_id, source_ip }).await.map(|(caller, _)| caller)
+        self.admit(parts, Content::Whole(body), Connection { request_id, source_ip }).await.map(|(caller, _)| caller)
     }
 
     /// [`Authenticator::authenticate`] for S3, whose bodies stream: with the caller comes what their chunks must be signed

@@ -3,7 +3,7 @@
 use crate::ground::{ACCOUNT, Ground, NOW, key, root, signed, sigv4_credentials};
 use aws::iam::{DeleteAccessKeyInput, Iam, UpdateAccessKeyInput};
 use http::HeaderValue;
-use iam::{Content, Mode};
+use iam::Mode;
 use kernel::{Caller, Principal, Principals, Scope};
 use sigv4::{AmzDate, Payload, Request, Signer};
 use std::os::unix::fs::PermissionsExt;
@@ -69,7 +69,7 @@ async fn what_was_signed_must_arrive() {
     let ground = Ground::new(Mode::Enforce).await;
     let key = ground.root_key();
     let call = async |parts: http::request::Parts, body: &'static [u8]| {
-        code(ground.door.authenticate(&parts, Content::Whole(body), "r", None).await)
+        code(ground.door.authenticate(&parts, body, "r", None).await)
     };
     let parts = || signed(&key, "codebuild", NOW, b"{}");
     assert_eq!(call(parts(), b"{}").await, "arn:aws:iam::000000000000:root");
@@ -144,7 +144,7 @@ async fn presigned_requests_are_let_in_until_they_expire() {
     let request = http::Request::get(format!("/bucket/key?{query}")).header("host", "h").body(()).unwrap();
     assert_eq!(ground.door.claimed(&request).map(|claimed| claimed.service).as_deref(), Some("s3"));
     let parts = request.into_parts().0;
-    let call = async || code(ground.door.authenticate(&parts, Content::Streamed, "r", None).await);
+    let call = async || code(ground.door.authenticate_streamed(&parts, "r", None).await.map(|(caller, _)| caller));
     assert_eq!(call().await, "arn:aws:iam::000000000000:root");
     ground.clock.advance(Duration::from_secs(61));
     assert_eq!(call().await, "RequestTimeTooSkewed");
@@ -207,7 +207,7 @@ async fn open_mode_lets_anybody_in_as_the_root_of_their_account() {
     }
     let mut parts = signed(&key("test", "any"), "codebuild", NOW, b"{}");
     parts.headers.remove("authorization");
-    let caller = ground.door.authenticate(&parts, Content::Whole(b"{}"), "r", None).await.unwrap();
+    let caller = ground.door.authenticate(&parts, b"{}", "r", None).await.unwrap();
     assert_eq!(caller.scope(), Scope::new(ACCOUNT, "us-east-1"));
     let mut foreign = key("ASIAIOSFODNN7EXAMPLE", "any");
     foreign.session_token = Some("a token of AWS".into());

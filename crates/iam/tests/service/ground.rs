@@ -1,7 +1,7 @@
 //! An iam service on a store of its own, with a clock that stands still.
 
 use aws::iam::Iam;
-use iam::{Authenticator, Content, Dependencies, Mode, Service};
+use iam::{Authenticator, Dependencies, Mode, Service};
 use kernel::{Caller, Credentials, ManualClock, Scope, Seal, Store, SystemIds, Timestamp};
 use sigv4::{AmzDate, Payload, Request, Signer};
 use std::sync::Arc;
@@ -86,7 +86,7 @@ impl Ground {
     /// Calls the door with a request that was signed `offset` seconds from now.
     pub(crate) async fn call_at(&self, key: &Credentials, service: &str, offset: i64) -> Result<Caller, aws::Error> {
         let parts = signed(key, service, NOW + offset, b"{}");
-        self.door.authenticate(&parts, Content::Whole(b"{}"), "request-1", Some("127.0.0.1")).await
+        self.door.authenticate(&parts, b"{}", "request-1", Some("127.0.0.1")).await
     }
 }
 

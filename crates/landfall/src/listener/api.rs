@@ -43,8 +43,8 @@ pub(super) async fn answer(
         let body = read(body).await?;
         let form = query_form(&parts, &body);
         // Who asks comes before what: a stranger learns nothing of the API.
-        let content = iam::Content::Whole(&body);
-        let caller = from.of(services.authenticator.authenticate(&parts, content, request_id, from.source_ip).await?);
+        let caller = services.authenticator.authenticate(&parts, &body, request_id, from.source_ip).await?;
+        let caller = from.of(caller);
         let called = called(services, &parts, &form, signed_for)?;
         call(services, &caller, called, &form, &body, request_id).await
     };

@@ -126,7 +126,7 @@ impl Listener {
         match route::route(&request, claimed.as_ref().map(|claimed| claimed.service.as_str())) {
             Destination::Health => reply::text(200, "ok\n"),
             Destination::Git { repository } => git(services, request, &repository, &from).await,
-            Destination::S3 => s3(services, request, claimed.is_some(), &from).await,
+            Destination::S3 => s3(services, request, &from).await,
             Destination::Api { service } => api::answer(services, request, &service, &from).await,
             Destination::NotBuilt { what } => {
                 reply::text(501, format!("{what} is not built in this version of Landfall.\n"))
@@ -175,13 +175,19 @@ async fn git(services: &Services, request: Request<Incoming>, repository: &str, 
     }
 }
 
-async fn s3(services: &Services, request: Request<Incoming>, signed: bool, from: &From<'_>) -> Response<Body> {
+async fn s3(services: &Services, request: Request<Incoming>, from: &From<'_>) -> Response<Body> {
+    let signed = services.authenticator.is_signed(&request);
     let (mut parts, body) = request.into_parts();
     // Without a signature S3 answers for itself; in open mode the door lets it in.
     if signed || services.open {
-        let content = iam::Content::Streamed;
-        match services.authenticator.authenticate(&parts, content, from.request_id, from.source_ip).await {
-            Ok(caller) => drop(parts.extensions.insert(from.of(caller))),
+        match services.authenticator.authenticate_streamed(&parts, from.request_id, from.source_ip).await {
+            Ok((caller, seed)) => {
+                parts.extensions.insert(from.of(caller));
+                if let Some(iam::Seed { key, scope, time, signature }) = seed {
+                    let signing = s3::ChunkSigning { key, scope, time: time.to_string(), seed: signature };
+                    parts.extensions.insert(signing);
+                }
+            }
             Err(error) => return s3::Wire::error(&error, from.request_id),
         }
     }
