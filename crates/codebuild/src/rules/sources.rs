@@ -133,6 +133,20 @@ fn repository(source: &mut Source, location: &str, depth: Option<i32>, region: &
     Ok(())
 }
 
+/// Which source could not be unpacked, and why: message of a CLIENT_ERROR.
+#[must_use]
+pub fn unpack_error(sources: &[Source], index: u32, error: &str) -> String {
+    let what = match sources.iter().find(|source| source.index == index).map(|source| &source.kind) {
+        Some(SourceKind::Archive { object, .. }) => {
+            format!("s3://{}/{} is not a zip archive that", object.bucket, object.key)
+        }
+        Some(SourceKind::Folder(folder)) => format!("s3://{}/{} is not a folder that", folder.bucket, folder.key),
+        Some(SourceKind::Repository { name, .. }) => format!("repository {name} is not one that"),
+        Some(SourceKind::Nothing) | None => "the source is not one that".to_owned(),
+    };
+    format!("{what} can be unpacked: {error}")
+}
+
 /// What the build's commands are told of its sources. A pipeline's sources are named by its artifacts.
 #[must_use]
 pub fn variables(sources: &[Source]) -> Vec<SourceVariables> {
@@ -191,6 +205,13 @@ mod tests {
         let sources = sources(&with("CODECOMMIT", "https://h/v1/repos/r", None), "eu-west-1").unwrap();
         assert!(sources[0].directory.ends_with("/src/git-codecommit.eu-west-1.amazonaws.com/v1/repos/r"));
         assert_eq!(sources[0].url.as_deref(), Some("https://h/v1/repos/r"));
+    }
+
+    #[test]
+    fn what_cannot_be_unpacked_is_named() {
+        let sources = sources(&with("S3", "b/k.zip", None), "r").unwrap();
+        let text = unpack_error(&sources, 0, "invalid Zip archive");
+        assert_eq!(text, "s3://b/k.zip is not a zip archive that can be unpacked: invalid Zip archive");
     }
 
     #[test]

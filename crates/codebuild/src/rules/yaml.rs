@@ -12,6 +12,8 @@ use serde_saphyr::Spanned;
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 /// How deep collections may nest; real buildspecs stay below ten.
 const MAX_DEPTH: usize = 32;
+/// How many values a buildspec may have, those of aliases counted each time; real ones stay below a thousand.
+const MAX_NODES: usize = 20_000;
 
 /// What is wrong with a buildspec and where; the message of phase context `YAML_FILE_ERROR`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,7 +128,8 @@ pub(crate) fn parse(source: &str) -> Result<Located, YamlError> {
         return Err(YamlError::general(format!("YAML file is larger than {MAX_BYTES} bytes")));
     }
     let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH },
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES, max_events: 4 * MAX_NODES },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_NODES },
         with_snippet: false,
     };
     let raw: Spanned<Raw> =
@@ -136,10 +139,27 @@ pub(crate) fn parse(source: &str) -> Result<Located, YamlError> {
 
 fn parser_error(error: &serde_saphyr::Error) -> YamlError {
     let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
-    let text = error.without_snippet().to_string();
-    let message = text.strip_prefix("error: ").unwrap_or(&text);
-    let message = message.split_once(" at line ").map_or(message, |(before, _)| before);
-    YamlError { message: message.trim().to_owned(), line, column }
+    YamlError { message: parser_message(error.without_snippet()), line, column }
+}
+
+/// The parser's words, without its own place and without advice for who calls it.
+fn parser_message(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::Error as Parser;
+    match error {
+        Parser::Budget { .. }
+        | Parser::AliasReplayLimitExceeded { .. }
+        | Parser::AliasExpansionLimitExceeded { .. } => {
+            format!("YAML file has more than {MAX_NODES} values or nests deeper than {MAX_DEPTH} levels")
+        }
+        Parser::DuplicateMappingKey { key, .. } => {
+            format!("duplicate mapping key: {}", key.as_deref().unwrap_or("(not a scalar)"))
+        }
+        other => {
+            let text = other.to_string();
+            let message = text.strip_prefix("error: ").unwrap_or(&text);
+            message.split_once(" at line ").map_or(message, |(before, _)| before).trim().to_owned()
+        }
+    }
 }
 
 /// A node as the deserializer gives it: converted scalars carry no text yet.
@@ -281,6 +301,13 @@ mod tests {
             assert!(error.column > 0 && !error.message.is_empty());
             assert!(error.to_string().ends_with(&format!("at line {line}, column {}", error.column)), "{error}");
         }
+    }
+
+    #[test]
+    fn errors_speak_of_the_file_and_not_of_the_parser() {
+        assert_eq!(parse("a: 1\na: 2\n").unwrap_err().to_string(), "duplicate mapping key: a at line 2, column 1");
+        let many = "- x\n".repeat(MAX_NODES + 1);
+        assert!(parse(&many).unwrap_err().message.starts_with("YAML file has more than 20000 values"));
     }
 
     #[test]

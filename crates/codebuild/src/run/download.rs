@@ -70,8 +70,8 @@ impl Session<'_> {
             match self.hear().await? {
                 Incoming::Connected(_) => (unpacked, sent) = (self.unpacked(), BTreeSet::new()),
                 Incoming::Message(FromAgent::SourceUnpacked { index, error: None }) => drop(unpacked.insert(index)),
-                Incoming::Message(FromAgent::SourceUnpacked { error: Some(error), .. }) => {
-                    return Err(Halt::client_error(error));
+                Incoming::Message(FromAgent::SourceUnpacked { index, error: Some(error) }) => {
+                    return Err(Halt::client_error(sources::unpack_error(sources, index, &error)));
                 }
                 Incoming::Message(other) => early(&other)?,
             }

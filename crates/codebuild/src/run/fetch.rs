@@ -8,6 +8,7 @@ use tokio::fs::File;
 use tokio_util::io::StreamReader;
 
 use super::ends::Halt;
+use super::job::ENDPOINT;
 use super::session::{Session, refused};
 use super::spool;
 use crate::rules::source_location::S3Location;
@@ -33,7 +34,9 @@ impl Session<'_> {
                 let pinned = self.build().resolved_source_version.clone().filter(|_| source.index == 0);
                 let version = pinned.or_else(|| version.clone());
                 let codecommit = &self.service().dependencies.codecommit;
-                let checkout = codecommit.checkout(&self.role, name, version.as_deref(), *depth).await;
+                // The working copy's origin is then where the build's own git finds this server.
+                let reader = Caller { endpoint: Some(ENDPOINT.to_owned()), ..self.role.clone() };
+                let checkout = codecommit.checkout(&reader, name, version.as_deref(), *depth).await;
                 let checkout = checkout.map_err(refused)?;
                 self.resolve(source, checkout.commit).await?;
                 Ok(checkout.tar)

@@ -17,7 +17,7 @@ use crate::rules::job::{Surroundings, job};
 use crate::rules::{arns, sources, timeouts, uploads};
 
 /// Where the listener is reached inside of a build.
-const ENDPOINT: &str = "http://127.0.0.1:4566";
+pub(super) const ENDPOINT: &str = "http://127.0.0.1:4566";
 /// How long a stopped build may take to say how it ended; then its container is removed.
 const GRACE: Duration = Duration::from_secs(15);
 
