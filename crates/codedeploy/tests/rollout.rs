@@ -50,9 +50,8 @@ async fn one_at_a_time_waits_for_a_host_before_the_next() {
 
     let id = world.deploy("one.zip").await;
     world.until(&id, "InProgress").await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-
-    assert_eq!(statuses(&world.target(&id, "web-1").await)[..4], ["Succeeded", "Succeeded", "Succeeded", "InProgress"]);
+    let target = world.until_event(&id, "web-1", 3, "InProgress").await;
+    assert_eq!(statuses(&target)[..3], ["Succeeded"; 3]);
     for waiting in ["web-2", "web-3"] {
         assert_eq!(world.target(&id, waiting).await.status.as_deref(), Some("Pending"));
     }
@@ -107,10 +106,8 @@ async fn all_at_once_touches_every_host_and_an_unhealthy_one_goes_first_next_tim
     let id = world.create(again).await.unwrap();
     world.until(&id, "InProgress").await;
     let _agent = world.agent("web-2", Script::default());
-    world.target(&id, "web-2").await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    world.until_event(&id, "web-1", 0, "InProgress").await;
     assert_eq!(world.target(&id, "web-2").await.status.as_deref(), Some("Succeeded"));
-    assert_eq!(world.target(&id, "web-1").await.status.as_deref(), Some("InProgress"));
 }
 
 #[tokio::test]
@@ -121,6 +118,7 @@ async fn a_dead_host_fails_visibly_and_the_others_go_on() {
     let _live = world.agent("live", Script::default());
     let id = world.deploy("one.zip").await;
     world.until(&id, "InProgress").await;
+    world.until_event(&id, "live", 6, "Succeeded").await;
     let info = world.advance_until(&id, "Succeeded").await;
     assert_eq!(info.deployment_overview.unwrap().failed, Some(1));
     let events = world.target(&id, "dead").await.lifecycle_events.unwrap();
@@ -134,10 +132,13 @@ async fn an_event_that_is_never_reported_times_out() {
     let world = World::new().await;
     world.group(ONE).await;
     world.register(&["web-1"]).await;
-    let _host = world.agent("web-1", Script::hanging("ValidateService"));
+    let host = world.agent("web-1", Script::hanging("ValidateService"));
     let id = world.deploy("one.zip").await;
     world.until(&id, "InProgress").await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    world.until_event(&id, "web-1", 6, "InProgress").await;
+    while host.events(&id).len() < 7 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
     world.advance_until(&id, "Failed").await;
     let events = world.target(&id, "web-1").await.lifecycle_events.unwrap();
     assert_eq!(events[6].diagnostics.clone().unwrap().error_code.as_deref(), Some("ScriptTimedOut"));
@@ -253,8 +254,7 @@ async fn a_restart_in_the_middle_loses_and_repeats_nothing() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let executed = before.events(&id);
-    drop(before);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    before.end().await;
     world = world.restart().await;
 
     // The host took AfterInstall up before; it is not given out again. The host reports its end now.

@@ -57,6 +57,12 @@ impl Host {
         Self { executed, task }
     }
 
+    /// Ends the agent and waits until nothing of it is left.
+    pub async fn end(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
+
     /// The events executed for a deployment, in order.
     pub fn events(&self, deployment: &str) -> Vec<String> {
         let executed = self.executed.lock().unwrap();

@@ -164,7 +164,19 @@ impl World {
         }
     }
 
-    /// Waits until `holds` does, moving the time on by a minute each time it does not.
+    /// Waits until the event at `position` of a target has this status.
+    pub async fn until_event(&self, deployment: &str, id: &str, position: usize, status: &str) -> InstanceTarget {
+        for _ in 0..5_000 {
+            let target = self.target(deployment, id).await;
+            if statuses(&target)[position] == status {
+                return target;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        panic!("event {position} is not {status}: {:?}", self.target(deployment, id).await)
+    }
+
+    /// Waits until the deployment has this status, moving the time on by a minute each time it has not.
     pub async fn advance_until(&self, id: &str, status: &str) -> DeploymentInfo {
         for _ in 0..1_000 {
             let info = self.info(id).await;
