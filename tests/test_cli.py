@@ -174,6 +174,9 @@ def test_files_go_to_a_bucket_and_back(enforcing, tmp_path):
     enforcing.aws("s3", "sync", "s3://by-hand-files/copy", str(tmp_path / "down"))
     assert (tmp_path / "down/large").read_bytes() == large
     assert (tmp_path / "down/deep/small ü.txt").read_text() == "small\n"
+    # The command copies a large object part by part, without loading it.
+    enforcing.aws("s3", "cp", "s3://by-hand-files/copy/large", "s3://by-hand-files/again")
+    assert enforcing.client("s3").get_object(Bucket="by-hand-files", Key="again")["Body"].read() == large
     enforcing.aws("s3", "rb", "--force", "s3://by-hand-files")
     assert "by-hand-files" not in enforcing.aws("s3", "ls").stdout
 
