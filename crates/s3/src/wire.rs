@@ -11,6 +11,7 @@ mod limits;
 mod listings;
 mod objects;
 mod operations;
+mod refusals;
 mod request;
 mod uploads;
 
@@ -76,7 +77,10 @@ impl Wire {
             Err(error) => return Self::error(&error, &caller.request_id),
         };
         match self.service.call(prepared).await {
-            Ok(reply) => reply.map(|body| body.map_err(io::Error::other).boxed_unsync()),
+            Ok(reply) => {
+                let reply = reply.map(|body| body.map_err(io::Error::other).boxed_unsync());
+                refusals::complete(reply, &caller.request_id).await
+            }
             Err(failure) => Self::error(&Error::internal(format!("{failure:?}")), &caller.request_id),
         }
     }

@@ -19,7 +19,9 @@ async fn nonsense_is_refused_and_the_server_lives_on() {
         assert!(reply.status != 500, "{uri}: {}", reply.body);
     }
     let key = "k".repeat(1025);
-    assert_eq!(server.call(Method::PUT, &format!("/house/{key}"), "x").await.refusal(), (400, "KeyTooLongError"));
+    let refused = server.call(Method::PUT, &format!("/house/{key}"), "x").await;
+    assert_eq!(refused.refusal(), (400, "KeyTooLongError"));
+    assert!(refused.body.contains("at most 1024 bytes") && refused.element("RequestId") == Some("request-1"));
     let value = "v".repeat(2048);
     let large = [("x-amz-meta-a", value.as_str())];
     assert_eq!(server.send(Method::PUT, "/house/k", &large, b"x").await.refusal(), (400, "MetadataTooLarge"));
