@@ -28,6 +28,9 @@ LATER = {
 }
 """Points that every journey passes often: the passes to die at, beside the first."""
 
+SLOW = ("codedeploy_after_lease",)
+"""Begun first: a command that its host never got is given out again after a minute."""
+
 UNREACHED: dict[str, str] = {}
 """Points that the journey does not come by, with the reason."""
 
@@ -59,7 +62,8 @@ def test_each_point_is_named_once_and_each_exception_exists():
 def journeys(tmp_path_factory):
     """The journey over a death at each point, several at once; each test waits for its own."""
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {point: pool.submit(survive, tmp_path_factory.mktemp("crash"), point) for point in POINTS}
+        order = sorted(POINTS, key=lambda point: not point.startswith(SLOW))
+        yield {point: pool.submit(survive, tmp_path_factory.mktemp("crash"), point) for point in order}
 
 
 @pytest.mark.parametrize("point", POINTS)
