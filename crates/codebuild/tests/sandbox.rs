@@ -153,3 +153,18 @@ async fn a_malformed_buildspec_is_told_with_its_place() {
     assert_eq!((state.as_str(), code.as_str()), ("FAILED", "YAML_FILE_ERROR"));
     assert!(message.contains("at line 5, column "), "{message}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_legacy_grammar_and_secondary_sources() {
+    let world = sandboxed().await;
+    world.sisters.put("in", "two.zip", zip(&[("two.txt", "from the second source")]));
+    let second = json!([{"type": "S3", "location": "in/two.zip", "sourceIdentifier": "Two"}]);
+    world.project("version: 0.2\nphases: {}\n", json!({"secondarySources": second})).await;
+    let (build, log) = run(
+        &world,
+        "version: 0.1\nenvironment_variables: {plaintext: {A: plain}}\nphases:\n  build:\n    commands:\n      - cd /usr && B=set\n      - 'echo \"in $PWD with $A and <$B>\"'\n      - cat $CODEBUILD_SRC_DIR_Two/two.txt; echo\n",
+    )
+    .await;
+    assert_eq!(status(&build), "SUCCEEDED", "{log}");
+    assert!(log.contains("/src with plain and <>\n") && log.contains("from the second source\n"), "{log}");
+}

@@ -107,3 +107,73 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests {
+    use agent::protocol::{Phase, VERSION};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// An agent as the test plays it.
+    struct Agent(FrameReader<ReadHalf<UnixStream>>, FrameWriter<WriteHalf<UnixStream>>);
+
+    impl Agent {
+        async fn connect(folder: &TempDir, version: u16) -> Self {
+            let stream = UnixStream::connect(folder.path().join("s")).await.unwrap();
+            let (read, write) = tokio::io::split(stream);
+            let mut agent = Self(FrameReader::new(read), FrameWriter::new(write));
+            agent.1.send(FromAgent::Hello(Hello { version, ..Hello::default() })).await.unwrap();
+            agent
+        }
+
+        async fn report(&mut self, sequence: u64) {
+            let report = Report::PhaseStarted { phase: Phase::Build, time: 0 };
+            self.1.send(FromAgent::Report { sequence, report }).await.unwrap();
+        }
+
+        async fn other(&mut self) {
+            self.1.send(FromAgent::SourceUnpacked { index: 7, error: None }).await.unwrap();
+        }
+    }
+
+    fn link() -> (TempDir, Link) {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("s")).unwrap();
+        (folder, Link::new(listener))
+    }
+
+    #[tokio::test]
+    async fn reports_that_are_there_are_taken_together_and_nothing_else_is_lost() {
+        let (folder, mut link) = link();
+        let mut agent = Agent::connect(&folder, VERSION).await;
+        assert!(matches!(link.next(4).await, Incoming::Connected(_)));
+        assert!(matches!(agent.0.next().await.unwrap(), Some(ToAgent::Welcome { recorded: 4, .. })));
+        agent.report(5).await;
+        agent.report(6).await;
+        agent.other().await;
+        agent.report(7).await;
+        assert!(matches!(link.next(4).await, Incoming::Message(FromAgent::Report { sequence: 5, .. })));
+        assert_eq!(link.ready_report().map(|(sequence, _)| sequence), Some(6));
+        assert!(link.ready_report().is_none() && link.ready_report().is_none());
+        assert!(matches!(link.next(6).await, Incoming::Message(FromAgent::SourceUnpacked { index: 7, .. })));
+        assert!(matches!(link.next(6).await, Incoming::Message(FromAgent::Report { sequence: 7, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_lost_connection_is_followed_by_the_next_one() {
+        let (folder, mut link) = link();
+        assert!(!link.send(ToAgent::Finish).await);
+        let agent = Agent::connect(&folder, VERSION).await;
+        assert!(matches!(link.next(0).await, Incoming::Connected(_)));
+        drop(agent);
+        let stranger = Agent::connect(&folder, VERSION + 1).await;
+        let mut again = Agent::connect(&folder, VERSION).await;
+        assert!(matches!(link.next(0).await, Incoming::Connected(Hello { version: VERSION, .. })));
+        assert!(link.send(ToAgent::Finish).await);
+        again.0.next::<ToAgent>().await.unwrap();
+        assert_eq!(again.0.next().await.unwrap(), Some(ToAgent::Finish));
+        drop(stranger);
+    }
+}

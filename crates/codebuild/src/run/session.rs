@@ -57,7 +57,8 @@ impl<'s> Session<'s> {
         let role = assume(&service, step).await?;
         let place = build.log.clone();
         let log = BuildLog::new(Arc::clone(&service.dependencies.logs), role.clone(), place);
-        let credentials = RoleCredentials::new(&service, role.clone(), &build.plan.service_role, build.uuid());
+        let credentials =
+            RoleCredentials::new(&service.dependencies, role.clone(), &build.plan.service_role, build.uuid());
         let sockets = Sockets::open(&service, &build.id, &build.container(), credentials);
         let sockets =
             sockets.map_err(|error| Halt::Phase(Status::Fault, Context::internal(format!("no sockets: {error}"))))?;

@@ -79,3 +79,27 @@ async fn serve_door(service: Arc<Service>, listener: UnixListener, label: String
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_of_a_server_before_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = listen(folder.path(), "agent.sock").unwrap();
+        let second = listen(folder.path(), "agent.sock").unwrap();
+        drop(first);
+        tokio::net::UnixStream::connect(folder.path().join("agent.sock")).await.unwrap();
+        second.accept().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn too_long_a_path_is_refused_with_advice() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = folder.path().join("x".repeat(100));
+        std::fs::create_dir(&long).unwrap();
+        assert!(listen(&long, "agent.sock").unwrap_err().to_string().contains("--data-dir"));
+    }
+}
