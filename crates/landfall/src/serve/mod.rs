@@ -9,6 +9,8 @@ mod services;
 pub(crate) use options::{Auth, Options};
 pub(crate) use services::Services;
 
+use services::Wiring;
+
 use crate::exit::user_error;
 use crate::listener::{BrowserGuard, Listener};
 use crate::log;
@@ -42,8 +44,15 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let listener = Listener::new(guard, Arc::new(SystemIds), stop.clone());
     let mut tasks = JoinSet::new();
     let public_url = options.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let services = services::wire(&options, &public_url, &store, &listener, &stop, &mut tasks).await?;
-    listener.open(services);
+    let wiring = Wiring {
+        options: &options,
+        public_url: &public_url,
+        store: &store,
+        listener: &listener,
+        stop: &stop,
+        tasks: &mut tasks,
+    };
+    listener.open(wiring.services().await?);
 
     println!("listening on http://{address}");
     std::io::stdout().flush()?;

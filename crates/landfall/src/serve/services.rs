@@ -10,9 +10,10 @@ use crate::agent_binary;
 use crate::exit::user_error;
 use crate::listener::Listener;
 use anyhow::Context as _;
-use aws::{Audit, Authorizer, Dispatch, Guard};
+use aws::internal::{codebuild::PipelineBuilds, codecommit::Sources};
+use aws::{Dispatch, Guard};
 use engine::{Engine, EngineOptions};
-use kernel::{Blobs, Clock, Door, Ids, Principals, Scope, Seal, Stop, Store, SystemIds};
+use kernel::{Blobs, Clock, Ids, Scope, Seal, Stop, Store, SystemIds};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -28,190 +29,228 @@ pub(crate) struct Services {
     pub(crate) host_commands: aws::codedeploy_commands::Gated,
 }
 
+/// What the services are made from.
+pub(super) struct Wiring<'w> {
+    pub(super) options: &'w Options,
+    /// Where others reach this server, if the request does not tell.
+    pub(super) public_url: &'w str,
+    pub(super) store: &'w Arc<Store>,
+    pub(super) listener: &'w Arc<Listener>,
+    pub(super) stop: &'w Stop,
+    /// The reconcilers.
+    pub(super) tasks: &'w mut JoinSet<()>,
+}
+
 /// What every service stands on.
 struct Ground {
-    store: Arc<Store>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     seal: Arc<Seal>,
+    iam: Arc<iam::Service>,
+    policy: Arc<iam::Policy>,
     guard: Guard,
-    principals: Arc<dyn Principals>,
 }
 
-/// Makes the services, starts their reconcilers in `tasks`.
-pub(super) async fn wire(
-    options: &Options,
-    public_url: &str,
-    store: &Arc<Store>,
-    listener: &Arc<Listener>,
-    stop: &Stop,
-    tasks: &mut JoinSet<()>,
-) -> anyhow::Result<Arc<Services>> {
-    let seal = Arc::new(Seal::in_folder(&options.data_dir).map_err(|error| user_error(error.to_string()))?);
-    let (clock, ids): (_, Arc<dyn Ids>) = (Arc::clone(store.clock()), Arc::new(SystemIds));
-    let iam = iam(options, store, &seal, &clock, &ids).await?;
-    let policy = iam::Policy::new(mode(options));
-    let authorizer: Arc<dyn Authorizer> = Arc::clone(&policy) as _;
-    let audit: Arc<dyn Audit> = Arc::new(iam::AuditFile::open(&options.data_dir, Arc::clone(&clock))?);
-    let ground = Ground {
-        store: Arc::clone(store),
-        guard: Guard::new(authorizer, audit),
-        principals: Arc::clone(&iam) as _,
-        clock,
-        ids,
-        seal,
-    };
-    tasks.spawn(kernel::tidy::run(Arc::clone(store), stop.clone()));
-
-    let s3 = s3::Service::new(s3::Dependencies {
-        documents: ground.store.service("s3"),
-        blobs: Blobs::open(&options.data_dir, "s3")?,
-        clock: Arc::clone(&ground.clock),
-        ids: Arc::clone(&ground.ids),
-    });
-    tasks.spawn(Arc::clone(&s3).run(stop.clone()));
-    let s3: Arc<dyn aws::s3::S3> = Arc::new(aws::s3::Gated::new(s3, ground.guard.clone()));
-
-    let logs = logs::Service::new(logs::Dependencies {
-        documents: ground.store.service("logs"),
-        data_dir: options.data_dir.clone(),
-        clock: Arc::clone(&ground.clock),
-        ids: Arc::clone(&ground.ids),
-    });
-    tasks.spawn(Arc::clone(&logs).run(stop.clone()));
-    let logs = Arc::new(aws::logs::Gated::new(logs, registry::LOGS.gate(&ground.guard)?.violations(logs::violation)));
-
-    let git = codecommit::Service::new(codecommit::Dependencies {
-        documents: ground.store.service("codecommit"),
-        data_dir: options.data_dir.clone(),
-        clock: Arc::clone(&ground.clock),
-        ids: Arc::clone(&ground.ids),
-        guard: ground.guard.clone(),
-        public_url: public_url.to_owned(),
-    });
-    tasks.spawn(Arc::clone(&git).run(stop.clone()));
-    let codecommit: Arc<aws::codecommit::Gated> = Arc::new(aws::codecommit::Gated::new(
-        Arc::clone(&git) as _,
-        registry::CODECOMMIT.gate(&ground.guard)?.violations(codecommit::violation),
-    ));
-    let sources: Arc<dyn aws::internal::codecommit::Sources> =
-        Arc::new(aws::internal::codecommit::Gated::new(Arc::clone(&git) as _, ground.guard.clone()));
-
-    let builds = codebuild::Service::new(codebuild::Dependencies {
-        documents: ground.store.service("codebuild"),
-        blobs: Blobs::open(&options.data_dir, "codebuild")?,
-        clock: Arc::clone(&ground.clock),
-        ids: Arc::clone(&ground.ids),
-        principals: Arc::clone(&ground.principals),
-        engine: open_engine(options)?,
-        logs: Arc::clone(&logs) as _,
-        s3: Arc::clone(&s3),
-        codecommit: Arc::clone(&sources),
-        door: Arc::clone(listener) as Arc<dyn Door>,
-        options: build_options(options, public_url)?,
-    });
-    tasks.spawn(Arc::clone(&builds).run(stop.clone()));
-    let gate = registry::CODEBUILD.gate(&ground.guard)?.violations(codebuild::violation);
-    let codebuild = Arc::new(aws::codebuild::Gated::new(Arc::clone(&builds) as _, gate));
-    let pipeline_builds = Arc::new(aws::internal::codebuild::Gated::new(builds, ground.guard.clone()));
-
-    let deployments = codedeploy::Service::new(codedeploy::Dependencies {
-        documents: ground.store.service("codedeploy"),
-        clock: Arc::clone(&ground.clock),
-        ids: Arc::clone(&ground.ids),
-        seal: Arc::clone(&ground.seal),
-        deadlines: codedeploy::Deadlines::default(),
-    });
-    policy.set_host_grants(Arc::clone(&deployments) as _);
-    tasks.spawn(Arc::clone(&deployments).run(stop.clone()));
-    let gate = registry::CODEDEPLOY.gate(&ground.guard)?.violations(codedeploy::violation);
-    let codedeploy = Arc::new(aws::codedeploy::Gated::new(Arc::clone(&deployments) as _, gate));
-    let host_commands = aws::codedeploy_commands::Gated::new(deployments, ground.guard.clone());
-
-    let pipelines = codepipeline::Service::new(codepipeline::Dependencies {
-        documents: ground.store.service("codepipeline"),
-        blobs: Blobs::open(&options.data_dir, "codepipeline")?,
-        clock: Arc::clone(&ground.clock),
-        ids: Arc::clone(&ground.ids),
-        principals: Arc::clone(&ground.principals),
-        s3: Arc::clone(&s3),
-        codecommit: Arc::clone(&codecommit) as _,
-        sources,
-        codebuild: Arc::clone(&codebuild) as _,
-        pipeline_builds,
-        seal: Arc::clone(&ground.seal),
-        codedeploy: Arc::clone(&codedeploy) as _,
-    });
-    tasks.spawn(Arc::clone(&pipelines).run(stop.clone()));
-    let codepipeline = Arc::new(aws::codepipeline::Gated::new(pipelines, registry::CODEPIPELINE.gate(&ground.guard)?));
-
-    let authenticator = iam.authenticator();
-    authenticator.set_repository_regions(Arc::new(Repositories(Arc::clone(&git))));
-    let open = options.auth == Auth::Open;
-    Ok(Arc::new(Services {
-        authenticator,
-        open,
-        api: vec![
-            codebuild,
-            codecommit,
-            codedeploy,
-            codepipeline,
-            Arc::new(aws::iam::Gated::new(Arc::clone(&iam) as _, registry::IAM.gate(&ground.guard)?)),
-            logs,
-            Arc::new(aws::sts::Gated::new(iam, registry::STS.gate(&ground.guard)?)),
-        ],
-        s3: if open { s3::Wire::new(s3).trusting() } else { s3::Wire::new(s3) },
-        git,
-        host_commands,
-    }))
+/// The gated services that others call.
+struct Sisters {
+    s3: Arc<dyn aws::s3::S3>,
+    logs: Arc<aws::logs::Gated>,
+    codecommit: Arc<aws::codecommit::Gated>,
+    sources: Arc<dyn Sources>,
+    codebuild: Arc<aws::codebuild::Gated>,
+    pipeline_builds: Arc<dyn PipelineBuilds>,
+    codedeploy: Arc<aws::codedeploy::Gated>,
 }
 
-async fn iam(
-    options: &Options,
-    store: &Arc<Store>,
-    seal: &Arc<Seal>,
-    clock: &Arc<dyn Clock>,
-    ids: &Arc<dyn Ids>,
-) -> anyhow::Result<Arc<iam::Service>> {
-    let dependencies = iam::Dependencies {
-        documents: store.service("iam"),
-        seal: Arc::clone(seal),
-        clock: Arc::clone(clock),
-        ids: Arc::clone(ids),
-        mode: mode(options),
-        defaults: Scope::new(&options.account, &options.region),
-    };
-    let service = iam::Service::new(dependencies);
-    service.ensure_root_key(&options.data_dir).await.map_err(|error| user_error(error.to_string()))?;
-    Ok(service)
-}
-
-fn mode(options: &Options) -> iam::Mode {
-    match options.auth {
-        Auth::Enforce => iam::Mode::Enforce,
-        Auth::Open => iam::Mode::Open,
+impl Wiring<'_> {
+    /// Makes the services and starts their reconcilers.
+    pub(super) async fn services(mut self) -> anyhow::Result<Arc<Services>> {
+        let ground = self.ground().await?;
+        self.tasks.spawn(kernel::tidy::run(Arc::clone(self.store), self.stop.clone()));
+        let s3 = self.s3(&ground)?;
+        let logs = self.logs(&ground)?;
+        let git = self.codecommit(&ground);
+        let gate = registry::CODECOMMIT.gate(&ground.guard)?.violations(codecommit::violation);
+        let codecommit = Arc::new(aws::codecommit::Gated::new(Arc::clone(&git) as _, gate));
+        let sources: Arc<dyn Sources> =
+            Arc::new(aws::internal::codecommit::Gated::new(Arc::clone(&git) as _, ground.guard.clone()));
+        let builds = self.codebuild(&ground, &s3, &logs, &sources)?;
+        let gate = registry::CODEBUILD.gate(&ground.guard)?.violations(codebuild::violation);
+        let codebuild = Arc::new(aws::codebuild::Gated::new(Arc::clone(&builds) as _, gate));
+        let pipeline_builds = Arc::new(aws::internal::codebuild::Gated::new(builds, ground.guard.clone()));
+        let deployments = self.codedeploy(&ground);
+        let gate = registry::CODEDEPLOY.gate(&ground.guard)?.violations(codedeploy::violation);
+        let codedeploy = Arc::new(aws::codedeploy::Gated::new(Arc::clone(&deployments) as _, gate));
+        let host_commands = aws::codedeploy_commands::Gated::new(deployments, ground.guard.clone());
+        let sisters = Sisters { s3, logs, codecommit, sources, codebuild, pipeline_builds, codedeploy };
+        let pipelines = self.codepipeline(&ground, &sisters)?;
+        self.serve(&ground, sisters, pipelines, git, host_commands)
     }
-}
 
-fn open_engine(options: &Options) -> anyhow::Result<Arc<dyn Engine>> {
-    engine::open(EngineOptions {
-        kind: options.engine_kind(),
-        data_dir: options.data_dir.clone(),
-        agent_binary: agent_binary::locate(&options.data_dir).context("builds need the agent")?,
-        host_share: options.host_share.clone(),
-        masked: Vec::new(),
-        trust_host_image: options.trusts_host_image(),
-    })
-    .map_err(|error| user_error(error.to_string()))
-}
+    /// What the listener gets of it all.
+    fn serve(
+        &self,
+        ground: &Ground,
+        sisters: Sisters,
+        pipelines: Arc<codepipeline::Service>,
+        git: Arc<codecommit::Service>,
+        host_commands: aws::codedeploy_commands::Gated,
+    ) -> anyhow::Result<Arc<Services>> {
+        let (iam, guard) = (&ground.iam, &ground.guard);
+        let open = self.options.auth == Auth::Open;
+        let authenticator = iam.authenticator();
+        authenticator.set_repository_regions(Arc::new(Repositories(Arc::clone(&git))));
+        let s3 = s3::Wire::new(sisters.s3);
+        let api: Vec<Arc<dyn Dispatch>> = vec![
+            sisters.codebuild,
+            sisters.codecommit,
+            sisters.codedeploy,
+            Arc::new(aws::codepipeline::Gated::new(pipelines, registry::CODEPIPELINE.gate(guard)?)),
+            Arc::new(aws::iam::Gated::new(Arc::clone(iam) as _, registry::IAM.gate(guard)?)),
+            sisters.logs,
+            Arc::new(aws::sts::Gated::new(Arc::clone(iam) as _, registry::STS.gate(guard)?)),
+        ];
+        let s3 = if open { s3.trusting() } else { s3 };
+        Ok(Arc::new(Services { authenticator, open, api, s3, git, host_commands }))
+    }
 
-fn build_options(options: &Options, public_url: &str) -> anyhow::Result<codebuild::Options> {
-    let rules: Vec<_> = options.image_map.iter().map(|(glob, reference)| format!("{glob}={reference}")).collect();
-    Ok(codebuild::Options {
-        data_dir: options.data_dir.clone(),
-        image_map: codebuild::ImageMap::parse(&rules).map_err(|error| user_error(error.to_string()))?,
-        trust_host_image: options.trusts_host_image(),
-        concurrency: std::thread::available_parallelism().map_or(1, usize::from),
-        public_url: public_url.to_owned(),
-    })
+    async fn ground(&self) -> anyhow::Result<Ground> {
+        let options = self.options;
+        let seal = Arc::new(Seal::in_folder(&options.data_dir).map_err(|error| user_error(error.to_string()))?);
+        let (clock, ids): (_, Arc<dyn Ids>) = (Arc::clone(self.store.clock()), Arc::new(SystemIds));
+        let mode = match options.auth {
+            Auth::Enforce => iam::Mode::Enforce,
+            Auth::Open => iam::Mode::Open,
+        };
+        let iam = iam::Service::new(iam::Dependencies {
+            documents: self.store.service("iam"),
+            seal: Arc::clone(&seal),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            mode,
+            defaults: Scope::new(&options.account, &options.region),
+        });
+        iam.ensure_root_key(&options.data_dir).await.map_err(|error| user_error(error.to_string()))?;
+        let policy = iam::Policy::new(mode);
+        let audit = Arc::new(iam::AuditFile::open(&options.data_dir, Arc::clone(&clock))?);
+        let guard = Guard::new(Arc::clone(&policy) as _, audit);
+        Ok(Ground { clock, ids, seal, iam, policy, guard })
+    }
+
+    fn s3(&mut self, ground: &Ground) -> anyhow::Result<Arc<dyn aws::s3::S3>> {
+        let service = s3::Service::new(s3::Dependencies {
+            documents: self.store.service("s3"),
+            blobs: Blobs::open(&self.options.data_dir, "s3")?,
+            clock: Arc::clone(&ground.clock),
+            ids: Arc::clone(&ground.ids),
+        });
+        self.tasks.spawn(Arc::clone(&service).run(self.stop.clone()));
+        Ok(Arc::new(aws::s3::Gated::new(service, ground.guard.clone())))
+    }
+
+    fn logs(&mut self, ground: &Ground) -> anyhow::Result<Arc<aws::logs::Gated>> {
+        let service = logs::Service::new(logs::Dependencies {
+            documents: self.store.service("logs"),
+            data_dir: self.options.data_dir.clone(),
+            clock: Arc::clone(&ground.clock),
+            ids: Arc::clone(&ground.ids),
+        });
+        self.tasks.spawn(Arc::clone(&service).run(self.stop.clone()));
+        let gate = registry::LOGS.gate(&ground.guard)?.violations(logs::violation);
+        Ok(Arc::new(aws::logs::Gated::new(service, gate)))
+    }
+
+    fn codecommit(&mut self, ground: &Ground) -> Arc<codecommit::Service> {
+        let service = codecommit::Service::new(codecommit::Dependencies {
+            documents: self.store.service("codecommit"),
+            data_dir: self.options.data_dir.clone(),
+            clock: Arc::clone(&ground.clock),
+            ids: Arc::clone(&ground.ids),
+            guard: ground.guard.clone(),
+            public_url: self.public_url.to_owned(),
+        });
+        self.tasks.spawn(Arc::clone(&service).run(self.stop.clone()));
+        service
+    }
+
+    fn codebuild(
+        &mut self,
+        ground: &Ground,
+        s3: &Arc<dyn aws::s3::S3>,
+        logs: &Arc<aws::logs::Gated>,
+        sources: &Arc<dyn Sources>,
+    ) -> anyhow::Result<Arc<codebuild::Service>> {
+        let service = codebuild::Service::new(codebuild::Dependencies {
+            documents: self.store.service("codebuild"),
+            blobs: Blobs::open(&self.options.data_dir, "codebuild")?,
+            clock: Arc::clone(&ground.clock),
+            ids: Arc::clone(&ground.ids),
+            principals: Arc::clone(&ground.iam) as _,
+            engine: self.engine()?,
+            logs: Arc::clone(logs) as _,
+            s3: Arc::clone(s3),
+            codecommit: Arc::clone(sources),
+            door: Arc::clone(self.listener) as _,
+            options: self.build_options()?,
+        });
+        self.tasks.spawn(Arc::clone(&service).run(self.stop.clone()));
+        Ok(service)
+    }
+
+    fn codedeploy(&mut self, ground: &Ground) -> Arc<codedeploy::Service> {
+        let service = codedeploy::Service::new(codedeploy::Dependencies {
+            documents: self.store.service("codedeploy"),
+            clock: Arc::clone(&ground.clock),
+            ids: Arc::clone(&ground.ids),
+            seal: Arc::clone(&ground.seal),
+            deadlines: codedeploy::Deadlines::default(),
+        });
+        ground.policy.set_host_grants(Arc::clone(&service) as _);
+        self.tasks.spawn(Arc::clone(&service).run(self.stop.clone()));
+        service
+    }
+
+    fn codepipeline(&mut self, ground: &Ground, sisters: &Sisters) -> anyhow::Result<Arc<codepipeline::Service>> {
+        let service = codepipeline::Service::new(codepipeline::Dependencies {
+            documents: self.store.service("codepipeline"),
+            blobs: Blobs::open(&self.options.data_dir, "codepipeline")?,
+            clock: Arc::clone(&ground.clock),
+            ids: Arc::clone(&ground.ids),
+            seal: Arc::clone(&ground.seal),
+            principals: Arc::clone(&ground.iam) as _,
+            s3: Arc::clone(&sisters.s3),
+            codecommit: Arc::clone(&sisters.codecommit) as _,
+            sources: Arc::clone(&sisters.sources),
+            codebuild: Arc::clone(&sisters.codebuild) as _,
+            pipeline_builds: Arc::clone(&sisters.pipeline_builds),
+            codedeploy: Arc::clone(&sisters.codedeploy) as _,
+        });
+        self.tasks.spawn(Arc::clone(&service).run(self.stop.clone()));
+        Ok(service)
+    }
+
+    fn engine(&self) -> anyhow::Result<Arc<dyn Engine>> {
+        let options = self.options;
+        engine::open(EngineOptions {
+            kind: options.engine_kind(),
+            data_dir: options.data_dir.clone(),
+            agent_binary: agent_binary::locate(&options.data_dir).context("builds need the agent")?,
+            host_share: options.host_share.clone(),
+            masked: Vec::new(),
+            trust_host_image: options.trusts_host_image(),
+        })
+        .map_err(|error| user_error(error.to_string()))
+    }
+
+    fn build_options(&self) -> anyhow::Result<codebuild::Options> {
+        let options = self.options;
+        let rules: Vec<_> = options.image_map.iter().map(|(glob, reference)| format!("{glob}={reference}")).collect();
+        Ok(codebuild::Options {
+            data_dir: options.data_dir.clone(),
+            image_map: codebuild::ImageMap::parse(&rules).map_err(|error| user_error(error.to_string()))?,
+            trust_host_image: options.trusts_host_image(),
+            concurrency: std::thread::available_parallelism().map_or(1, usize::from),
+            public_url: self.public_url.to_owned(),
+        })
+    }
 }
