@@ -15,6 +15,8 @@ pub mod status;
 pub mod step;
 pub mod stop;
 pub mod structure;
+#[cfg(test)]
+mod structure_properties;
 pub mod timeouts;
 pub mod variables;
 pub mod wiring;

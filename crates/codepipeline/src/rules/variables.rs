@@ -154,4 +154,19 @@ mod tests {
         let found: Vec<String> = references("#{a.b}#{c}#{d.e.f}").iter().map(ToString::to_string).collect();
         assert_eq!(found, ["#{a.b}", "#{d.e.f}"]);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_taken_apart_and_put_together_again(text in "([a-z.#{}]|#\\{[a-z]{1,3}\\.[a-z]{1,3}\\}|é){0,12}") {
+            let same = resolve(&text, Escaping::None, |reference| Some(reference.to_string()));
+            proptest::prop_assert_eq!(same, Ok(text));
+        }
+
+        #[test]
+        fn any_value_stays_inside_its_json_string(value in ".{0,40}") {
+            let resolved = resolve("[\"#{a.b}\"]", Escaping::Json, |_| Some(value.clone())).unwrap();
+            let parsed: Vec<String> = serde_json::from_str(&resolved).unwrap();
+            proptest::prop_assert_eq!(parsed, vec![value]);
+        }
+    }
 }

@@ -4,6 +4,7 @@
 mod api;
 mod bucket;
 mod journey;
+mod modes;
 mod notices;
 mod restarts;
 mod sisters;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::{World, three_stages};
+use super::world::{World, eventually, three_stages};
 
 #[tokio::test]
 async fn a_build_whose_start_was_never_confirmed_is_not_started_again() {
@@ -73,4 +73,34 @@ async fn an_action_that_takes_too_long_fails() {
     let state = world.state().await;
     let summary = &state["stageStates"][1]["actionStates"][0]["latestExecution"]["summary"];
     assert!(summary.as_str().unwrap().contains("time limit"), "{summary}");
+}
+
+/// Lets everything outside succeed as it appears, until the execution has ended.
+async fn carry_on(world: &World) {
+    let over = async || {
+        world.sisters.end_all();
+        world.clock.advance(Duration::from_secs(61));
+        world.statuses().await == ["Succeeded"]
+    };
+    assert!(eventually(over).await, "{:?} {:?}", world.statuses().await, world.actions().await);
+}
+
+#[tokio::test]
+async fn a_death_at_any_moment_changes_nothing_in_the_end() {
+    for millis in [0, 1, 2, 3, 5, 8, 13, 21] {
+        let world = World::new();
+        world.sisters.set_head("app/main", "c1");
+        world.create(three_stages()).await;
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        let world = world.restart().await;
+        world.sisters.end_all();
+        world.clock.advance(Duration::from_secs(61));
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        let world = world.restart().await;
+        carry_on(&world).await;
+        let expected = ["Source/Git Succeeded", "Build/Compile Succeeded", "Deploy/Hosts Succeeded"];
+        assert_eq!(world.actions().await, expected, "died after {millis} ms, twice");
+        assert_eq!(world.sisters.builds.lock().unwrap().len(), 1);
+        assert_eq!(world.sisters.deployments.lock().unwrap().len(), 1);
+    }
 }
