@@ -1,5 +1,6 @@
 """IAM and STS through boto3: users, keys, roles, sessions, and what they may do."""
 
+import datetime
 import json
 import urllib.error
 import urllib.request
@@ -59,6 +60,81 @@ def test_a_role_with_its_trust_and_policies(client):
     assert refused(iam.get_role, RoleName="Builder") == "NoSuchEntity"
 
 
+def key_of(iam, name: str) -> tuple[str, str]:
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
+
+
+def test_a_key_works_only_while_it_and_its_user_are_there(enforcing):
+    iam = enforcing.client("iam")
+    key = key_of(iam, "leaver")
+    sts, codebuild = enforcing.client("sts", key), enforcing.client("codebuild", key)
+    assert sts.get_caller_identity()["UserId"] == iam.get_user(UserName="leaver")["User"]["UserId"]
+    assert refused(codebuild.list_projects) == "AccessDeniedException", "known, but nobody allowed it anything"
+    iam.update_access_key(UserName="leaver", AccessKeyId=key[0], Status="Inactive")
+    assert refused(codebuild.list_projects) == "UnrecognizedClientException"
+    assert refused(enforcing.client("s3", key).list_buckets) == "InvalidAccessKeyId"
+    iam.update_access_key(UserName="leaver", AccessKeyId=key[0], Status="Active")
+    assert sts.get_caller_identity()["Account"] == ACCOUNT
+    iam.delete_access_key(UserName="leaver", AccessKeyId=key[0])
+    iam.delete_user(UserName="leaver")
+    assert refused(codebuild.list_projects) == "UnrecognizedClientException"
+    assert refused(sts.get_caller_identity) == "InvalidClientTokenId"
+    again = key_of(iam, "leaver")
+    assert refused(sts.get_caller_identity) == "InvalidClientTokenId", "an old key is not a new user's"
+    assert enforcing.client("sts", again).get_caller_identity()["Account"] == ACCOUNT
+
+
+def test_a_user_has_two_keys_at_most_and_secrets_are_shown_once(enforcing):
+    iam = enforcing.client("iam")
+    first = key_of(iam, "rotating")
+    second = iam.create_access_key(UserName="rotating")["AccessKey"]
+    assert refused(iam.create_access_key, UserName="rotating") == "LimitExceeded"
+    listed = iam.list_access_keys(UserName="rotating")["AccessKeyMetadata"]
+    assert {key["AccessKeyId"] for key in listed} == {first[0], second["AccessKeyId"]}
+    assert first[1] not in str(listed) and second["SecretAccessKey"] not in str(listed)
+    stored = b"".join(path.read_bytes() for path in enforcing.data_dir.rglob("*") if path.is_file())
+    assert first[0].encode() in stored and first[1].encode() not in stored and second["SecretAccessKey"].encode() not in stored
+    assert first[1] not in enforcing.tail(10_000)
+    assert refused(iam.update_access_key, UserName="rotating", AccessKeyId="AKIAUNKNOWN000000000", Status="Active") == "NoSuchEntity"
+
+
+def test_keys_outlive_kill_minus_9(servers):
+    server = servers("enforce", "dummy")
+    key, dropped = key_of(server.client("iam"), "kept"), key_of(server.client("iam"), "dropped")
+    server.client("iam").update_access_key(UserName="dropped", AccessKeyId=dropped[0], Status="Inactive")
+    root = server.root_key()
+    server.kill()
+    server.start()
+    assert server.root_key() == root
+    assert server.client("sts").get_caller_identity()["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
+    assert server.client("sts", key).get_caller_identity()["Arn"].endswith(":user/kept")
+    assert refused(server.client("sts", dropped).get_caller_identity) == "InvalidClientTokenId"
+    assert (server.data_dir / "root-credentials").stat().st_mode & 0o777 == 0o600
+    assert (server.data_dir / "master.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_who_may_assume_a_role_is_said_by_its_trust(enforcing):
+    iam, sts = enforcing.client("iam"), enforcing.client("sts")
+    iam.create_role(RoleName="for-builds", AssumeRolePolicyDocument=trust("codebuild"))
+    arn = f"arn:aws:iam::{ACCOUNT}:role/for-builds"
+    assert refused(sts.assume_role, RoleArn=arn, RoleSessionName="me") == "AccessDenied"
+    own = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}]}
+    iam.update_assume_role_policy(RoleName="for-builds", PolicyDocument=json.dumps(own))
+    session = sts.assume_role(RoleArn=arn, RoleSessionName="me", DurationSeconds=900)
+    assert session["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/for-builds/me"
+    remaining = session["Credentials"]["Expiration"] - datetime.datetime.now(datetime.timezone.utc)
+    assert 800 < remaining.total_seconds() <= 900
+    assert refused(sts.assume_role, RoleArn=arn, RoleSessionName="me", DurationSeconds=7200) == "ValidationError"
+    credentials = session["Credentials"]
+    triple = (credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"])
+    assert refused(enforcing.client("sts", triple[:2]).get_caller_identity) == "InvalidClientTokenId"
+    iam.delete_role(RoleName="for-builds")
+    assert refused(enforcing.client("codebuild", triple).list_projects) == "UnrecognizedClientException"
+
+
 def test_lists_go_on_page_by_page(client):
     iam = client("iam")
     for number in range(5):
@@ -95,9 +171,10 @@ def test_a_presigned_url_is_let_in_and_a_changed_one_is_not(enforcing):
     assert error.value.code == 403 and b"SignatureDoesNotMatch" in error.value.read()
 
 
-def test_deploy_register_and_deregister(enforcing, tmp_path):
+def test_deploy_register_and_deregister(enforcing, tmp_path, monkeypatch):
     """What `aws deploy register` does: an IAM user, its key and policy, and the instance of that user."""
     iam = enforcing.client("iam")
+    monkeypatch.chdir(tmp_path)  # The command leaves the host's settings here.
     enforcing.aws("deploy", "register", "--instance-name", "cli-host", "--tags", "Key=role,Value=web")
     user = iam.get_user(UserName="cli-host")["User"]
     assert user["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/AWS/CodeDeploy/cli-host"

@@ -13,6 +13,7 @@ pub use git::RepositoryRegions;
 pub use signed::{Claimed, Seed};
 
 use crate::keyring::{Key, Keyring};
+use crate::principals::unknown_role_id;
 use crate::rules::access_key_id;
 use crate::rules::decision::Mode;
 use kernel::{Caller, Principal, Scope};
@@ -42,8 +43,16 @@ impl Authenticator {
     async fn find(&self, id: &str, token: Option<&str>) -> Result<Option<Key>, AuthError> {
         match self.keyring.find(id, token).await {
             Err(AuthError::InvalidToken) if self.mode == Mode::Open => Ok(None),
+            Ok(Some(key)) if !self.is_there(&key).await? => Err(AuthError::UnknownKey),
             found => found,
         }
+    }
+
+    /// Whether the role of a session is still there, and not another one of its name.
+    async fn is_there(&self, key: &Key) -> Result<bool, AuthError> {
+        let Principal::Role { name, id } = &key.principal else { return Ok(true) };
+        let unseen = self.mode == Mode::Open && *id == unknown_role_id(name);
+        Ok(unseen || self.keyring.role_id(&key.account, name).await?.as_ref() == Some(id))
     }
 
     /// In open mode, the caller behind credentials that nobody verifies: the root of their account. `None` in enforce mode.

@@ -1,7 +1,7 @@
 //! The door, from the bytes of a request: who is let in as whom, and who is not.
 
 use crate::ground::{ACCOUNT, Ground, NOW, key, root, signed, sigv4_credentials};
-use aws::iam::{DeleteAccessKeyInput, Iam, UpdateAccessKeyInput};
+use aws::iam::{DeleteAccessKeyInput, DeleteRoleInput, Iam, UpdateAccessKeyInput};
 use http::HeaderValue;
 use iam::Mode;
 use kernel::{Caller, Principal, Principals, Scope};
@@ -195,6 +195,37 @@ async fn sessions_end_and_cannot_be_changed_or_swapped() {
     assert_eq!(code(ground.call(&tokenless, "codebuild").await), "UnrecognizedClientException");
     ground.clock.advance(Duration::from_secs(900));
     assert_eq!(code(ground.call_at(&one, "codebuild", 900).await), "ExpiredTokenException");
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_role() {
+    for mode in [Mode::Enforce, Mode::Open] {
+        let ground = Ground::new(mode).await;
+        let trust = r#"{"Service":"codebuild.amazonaws.com"}"#;
+        ground.role("build", trust).await;
+        let scope = Scope::new(ACCOUNT, "eu-west-1");
+        let role = "arn:aws:iam::000000000000:role/build";
+        let caller = ground.service.assume(&scope, role, "codebuild.amazonaws.com", "b-1").await.unwrap();
+        let session = ground.service.session_credentials(&caller, Duration::from_secs(900)).await.unwrap();
+        assert!(ground.call(&session, "codebuild").await.is_ok());
+        let gone = DeleteRoleInput { role_name: Some("build".into()) };
+        ground.service.delete_role(&root(), gone).await.unwrap();
+        assert_eq!(code(ground.call(&session, "codebuild").await), "UnrecognizedClientException");
+        ground.role("build", trust).await;
+        assert_eq!(code(ground.call(&session, "codebuild").await), "UnrecognizedClientException", "another role");
+    }
+}
+
+#[tokio::test]
+async fn sessions_of_roles_that_were_never_created_are_for_open_mode() {
+    let ground = Ground::new(Mode::Open).await;
+    let scope = Scope::new(ACCOUNT, "eu-west-1");
+    let role = "arn:aws:iam::000000000000:role/unseen";
+    let caller = ground.service.assume(&scope, role, "codebuild.amazonaws.com", "b-1").await.unwrap();
+    let session = ground.service.session_credentials(&caller, Duration::from_secs(900)).await.unwrap();
+    assert_eq!(code(ground.call(&session, "codebuild").await), "arn:aws:sts::000000000000:assumed-role/unseen/b-1");
+    let ground = Ground::in_folder(ground.stop(), Mode::Enforce).await;
+    assert_eq!(code(ground.call(&session, "codebuild").await), "UnrecognizedClientException");
 }
 
 #[tokio::test]
