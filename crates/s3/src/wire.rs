@@ -13,6 +13,7 @@ mod objects;
 mod operations;
 mod refusals;
 mod request;
+mod rest;
 mod uploads;
 
 pub use chunked::ChunkSigning;
@@ -25,6 +26,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use kernel::Caller;
+use rest::Rest;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Error, S3ErrorCode};
 use std::io;
@@ -64,6 +66,13 @@ impl Wire {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let (parts, body) = request.into_parts();
+        let (version, rest) = (parts.version, Rest::of(body));
+        let reply = self.answer(Request::from_parts(parts, rest.clone())).await;
+        rest.settle(version, reply).await
+    }
+
+    async fn answer(&self, request: Request<Rest>) -> Response<ReplyBody> {
         let Some(caller) = request.extensions().get::<Caller>().cloned() else {
             return Self::error(&request::anonymous(request.headers(), request.uri()), "");
         };
@@ -83,6 +92,16 @@ impl Wire {
             }
             Err(failure) => Self::error(&Error::internal(format!("{failure:?}")), &caller.request_id),
         }
+    }
+
+    /// Refuses a request that did not come as far as [`Wire::serve`], and reads what is left of it.
+    pub async fn refuse<B>(request: Request<B>, error: &Error, request_id: &str) -> Response<ReplyBody>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let version = request.version();
+        Rest::of(request.into_body()).settle(version, Self::error(error, request_id)).await
     }
 
     /// An error in S3's XML.

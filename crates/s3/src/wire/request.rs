@@ -1,6 +1,7 @@
 //! What is done to a request before s3s reads it: the signature comes off, the body is decoded or checked.
 
 use super::chunked::{ChunkSigning, Trailers, decode};
+use super::rest::Rest;
 use aws::Error;
 use aws::s3::{Body, error};
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENC
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
-use http_body_util::{BodyDataStream, BodyExt, Full, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use sha2::{Digest, Sha256};
 use std::io;
 
@@ -46,16 +47,12 @@ pub(super) fn anonymous(headers: &HeaderMap, uri: &Uri) -> Error {
 ///
 /// # Errors
 /// Bodies that are too large, in an unknown form, or not what was signed.
-pub(super) async fn prepare<B>(request: Request<B>, trusting: bool) -> Result<Request<s3s::Body>, Error>
-where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+pub(super) async fn prepare(request: Request<Rest>, trusting: bool) -> Result<Request<s3s::Body>, Error> {
     let (mut parts, body) = request.into_parts();
     parts.headers.remove(AUTHORIZATION);
     parts.uri = without_signature(&parts.uri);
     let length = number(&parts.headers, CONTENT_LENGTH.as_str());
-    let body = Body::from_stream(BodyDataStream::new(body).map_err(io::Error::other), length);
+    let body = Body::from_stream(body, length);
     let payload = parts.headers.get(CONTENT_SHA256).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (framing, body) = match payload {
         Some(form) if form.starts_with("STREAMING-") => unframed(&mut parts, &form, body, trusting)?,
