@@ -105,7 +105,7 @@ impl Wire {
     }
 
     /// An error in S3's XML.
-    pub fn error(error: &Error, request_id: &str) -> Response<ReplyBody> {
+    fn error(error: &Error, request_id: &str) -> Response<ReplyBody> {
         match to_s3s(error.clone(), request_id).to_http_response() {
             Ok(reply) => reply.map(|body| body.map_err(io::Error::other).boxed_unsync()),
             Err(failure) => {

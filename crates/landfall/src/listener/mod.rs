@@ -188,7 +188,7 @@ async fn s3(services: &Services, request: Request<Incoming>, from: &From<'_>) ->
                     parts.extensions.insert(signing);
                 }
             }
-            Err(error) => return s3::Wire::error(&error, from.request_id),
+            Err(error) => return s3::Wire::refuse(Request::from_parts(parts, body), &error, from.request_id).await,
         }
     }
     services.s3.serve(Request::from_parts(parts, body)).await
