@@ -89,7 +89,8 @@ impl Bus {
             )?)
         };
         let position = self.store.write(Durability::Full, register, |_, _| ()).await?;
-        Ok(Subscription { store: Arc::clone(&self.store), name: name.into(), source: None, position })
+        let (store, name) = (Arc::clone(&self.store), name.into());
+        Ok(Subscription { store, name, source: None, position, delivered: position, passed: position })
     }
 
     /// Forgets events that happened before `time` and that every consumer has passed.
@@ -134,7 +135,15 @@ pub struct Subscription {
     name: Arc<str>,
     source: Option<String>,
     position: i64,
+    /// The last event that was given out, or the durable cursor at the start.
+    delivered: i64,
+    /// Up to where the durable cursor was last moved over events of other sources.
+    passed: i64,
 }
+
+/// So many events of other sources are passed over before the durable cursor follows: without that, a consumer whose
+/// source is silent would keep all events from being forgotten, and read them all again after a restart.
+const PASSED_OVER: i64 = 1_000;
 
 impl Subscription {
     /// Only events of `source`, for example `aws.codebuild`.
@@ -151,15 +160,31 @@ impl Subscription {
         loop {
             let end = *news.borrow_and_update();
             let found = self.read(end, limit).await?;
-            self.position = match found.last() {
-                Some(last) => last.cursor.to,
-                None => self.position.max(end),
-            };
-            if !found.is_empty() {
+            if let Some(last) = found.last() {
+                (self.position, self.delivered) = (last.cursor.to, last.cursor.to);
                 return Ok(found);
             }
+            self.pass_over(end).await?;
             news.changed().await.map_err(|_| StoreError::Closed)?;
         }
+    }
+
+    /// Goes on behind event `end`, which like all since the last batch is not for this consumer. The durable cursor
+    /// follows now and then, unless something that was given out is not yet advanced over.
+    async fn pass_over(&mut self, end: i64) -> Result<(), StoreError> {
+        self.position = self.position.max(end);
+        if self.position - self.passed < PASSED_OVER {
+            return Ok(());
+        }
+        let (name, to, delivered) = (Arc::clone(&self.name), self.position, self.delivered);
+        let follow = move |connection: &rusqlite::Connection, _| {
+            let sql = "UPDATE consumers SET cursor = ?2 WHERE name = ?1 AND cursor >= ?3 AND cursor < ?2";
+            Ok::<usize, StoreError>(connection.prepare_cached(sql)?.execute(params![name, to, delivered])?)
+        };
+        // Lost with a crash, it is only done again.
+        self.store.write(Durability::Lax, follow, |_, _| ()).await?;
+        self.passed = to;
+        Ok(())
     }
 
     /// Events behind the position, up to number `end`: an event committed meanwhile is not passed over.

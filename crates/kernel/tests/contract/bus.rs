@@ -108,6 +108,37 @@ async fn pruning_takes_only_what_is_old_and_passed_by_all() {
     assert_eq!(ids(&again.next_batch(9).await.unwrap()), ["event-3"]);
 }
 
+/// Many events of one source in one commit.
+async fn flood(f: &Fixture, source: &str) {
+    let events = (1..=1_000).map(|n| event(source, n));
+    f.documents.commit(events.fold(Batch::new(&scope()), |batch, event| batch.publish(&event))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_consumer_of_a_silent_source_keeps_no_event_from_being_forgotten() {
+    let f = Fixture::new();
+    let mut silent = f.store.bus().subscribe_from_start("todo.silent").await.unwrap().only("aws.b");
+    flood(&f, "aws.a").await;
+    let later = start() + Duration::from_secs(1);
+    assert_eq!(f.store.bus().prune(later).await.unwrap(), 0);
+    assert!(nothing_comes(&mut silent).await);
+    assert_eq!(f.store.bus().prune(later).await.unwrap(), 1_000);
+    publish(&f, "aws.b", 1).await;
+    assert_eq!(ids(&silent.next_batch(9).await.unwrap()), ["event-1"]);
+}
+
+#[tokio::test]
+async fn passing_over_other_sources_loses_nothing_that_was_not_advanced_over() {
+    let f = Fixture::new();
+    let mut consumer = f.store.bus().subscribe("todo.slow").await.unwrap().only("aws.b");
+    publish(&f, "aws.b", 7).await;
+    assert_eq!(ids(&consumer.next_batch(9).await.unwrap()), ["event-7"]);
+    flood(&f, "aws.a").await;
+    assert!(nothing_comes(&mut consumer).await);
+    let mut again = f.store.bus().subscribe("todo.slow").await.unwrap().only("aws.b");
+    assert_eq!(ids(&again.next_batch(9).await.unwrap()), ["event-7"]);
+}
+
 #[tokio::test]
 async fn events_are_json_as_eventbridge_writes_them() {
     let json = serde_json::to_value(event("aws.a", 1)).unwrap();
