@@ -1,5 +1,6 @@
 //! What a caller may do until policies are evaluated: the root key, role sessions (which only root or a service can have
-//! got) and services may do everything in their own account; a user only what CodeDeploy grants its hosts.
+//! got) and services may do everything in their own account; a user only what CodeDeploy grants its hosts; a session with
+//! a policy of its own nothing.
 
 use aws::Error;
 use kernel::{Arn, Caller, Principal};
@@ -38,10 +39,22 @@ pub(crate) fn decide(mode: Mode, caller: &Caller, action: &str, resources: &[Str
     }
     match &caller.principal {
         Principal::Service(_) => Decision::Allow,
+        // What a session policy leaves is not evaluated, and more than it leaves must not be given.
+        Principal::Role { .. } if is_narrowed(caller) && !is_identity_question(action) => Decision::Deny,
         Principal::Root | Principal::Role { .. } if own_account(caller, action, resources) => Decision::Allow,
         Principal::User { .. } => decide_user(action, resources),
         Principal::Root | Principal::Role { .. } => Decision::Deny,
     }
+}
+
+/// Whether whoever assumed the role gave the session less than the role has.
+fn is_narrowed(caller: &Caller) -> bool {
+    caller.session.as_ref().is_some_and(|session| session.policy.is_some())
+}
+
+/// AWS lets every identity ask who it is, whatever its policies say.
+fn is_identity_question(action: &str) -> bool {
+    action == "sts:GetCallerIdentity"
 }
 
 /// Resources of another account need a policy on their side. A role's trust policy is one: `sts:AssumeRole` checks it.
@@ -54,11 +67,12 @@ fn own_account(caller: &Caller, action: &str, resources: &[String]) -> bool {
 }
 
 fn decide_user(action: &str, resources: &[String]) -> Decision {
+    if is_identity_question(action) {
+        return Decision::Allow;
+    }
     match (action.split_once(':'), resources) {
         (Some(("codedeploy-commands" | "codedeploy-commands-secure", _)), _) => Decision::IfHost,
         (Some(("s3", "GetObject" | "GetObjectVersion")), [object]) => revision(object),
-        // AWS lets every identity ask who it is.
-        (Some(("sts", "GetCallerIdentity")), _) => Decision::Allow,
         _ => Decision::Deny,
     }
 }
@@ -71,9 +85,10 @@ fn revision(object: &str) -> Decision {
 /// `AccessDenied` in AWS's words. JSON services know it as `AccessDeniedException`.
 pub(crate) fn denial(caller: &Caller, action: &str, resources: &[String]) -> Error {
     let resource = resources.first().map_or("*", String::as_str);
+    let kind = if is_narrowed(caller) { "session" } else { "identity-based" };
     let message = format!(
         "User: {} is not authorized to perform: {action} on resource: {resource} \
-         because no identity-based policy allows the {action} action",
+         because no {kind} policy allows the {action} action",
         caller.arn()
     );
     match action.split_once(':') {
@@ -133,6 +148,20 @@ mod tests {
             let decided = decide(Mode::Enforce, &caller, action, &[resource.to_owned()]);
             assert_eq!(decided, decision, "{} {action} {resource}", caller.arn());
         }
+    }
+
+    #[test]
+    fn a_session_policy_is_never_taken_for_the_whole_role() {
+        let policy = Some(r#"{"Version":"2012-10-17","Statement":[]}"#.to_owned());
+        let session = |policy| Some(kernel::Session { name: "s".into(), policy, ..Default::default() });
+        let (whole, narrowed) =
+            (Caller { session: session(None), ..role() }, Caller { session: session(policy), ..role() });
+        let decide = |caller: &Caller, action: &str| decide(Mode::Enforce, caller, action, &[]);
+        assert_eq!(decide(&whole, "s3:PutObject"), Decision::Allow);
+        assert_eq!(decide(&narrowed, "s3:PutObject"), Decision::Deny);
+        assert_eq!(decide(&narrowed, "sts:AssumeRole"), Decision::Deny, "that would shake the policy off");
+        assert_eq!(decide(&narrowed, "sts:GetCallerIdentity"), Decision::Allow);
+        assert!(denial(&narrowed, "s3:PutObject", &[]).message.contains("no session policy allows"));
     }
 
     #[test]
