@@ -184,7 +184,8 @@ fn first(mut constraints: impl Iterator<Item = Vec<Constraint>>) -> Option<Vec<C
 /// Characters of text, bytes of a blob.
 fn length(shape: &Shape, text: &str) -> usize {
     match shape.kind {
-        Kind::Blob => text.len() / 4 * 3 - text.bytes().rev().take_while(|byte| *byte == b'=').count(),
+        // Text that is no base64 must not bring the count below nothing.
+        Kind::Blob => (text.len() / 4 * 3).saturating_sub(text.bytes().rev().take_while(|byte| *byte == b'=').count()),
         _ => text.chars().count(),
     }
 }

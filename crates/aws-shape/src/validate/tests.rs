@@ -99,3 +99,13 @@ fn debug_output_hides_what_is_sensitive() {
     let tree = Tree { secret: Some("abc".to_owned()), count: Some(1), ..Tree::default() };
     assert_eq!(format!("{tree:?}"), r#"Tree {"count":1,"secret":"***"}"#);
 }
+
+#[test]
+fn text_that_is_no_base64_has_no_length() {
+    static KEY: Shape = Shape::new("Key", Kind::Blob).bounds(Some(1.0), Some(3.0));
+    for (text, fits) in
+        [("YWJj", true), ("YWI=", true), ("YWJjZA==", false), ("YWJjZGU=", false), ("=", false), ("====", false)]
+    {
+        assert_eq!(validate(&KEY, &json!(text)).is_empty(), fits, "{text}");
+    }
+}
