@@ -13,6 +13,8 @@ mod schema;
 mod signals;
 mod writer;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,10 +48,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in `dir`, makes folder and file where they are missing, and holds the folder's lock
+    /// Opens the store in `dir`, makes folder (its owner's alone) and file where they are missing, and holds the lock
     /// until dropped. Leases left by an earlier process are void from here on.
     pub fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
-        std::fs::create_dir_all(dir).map_err(|source| OpenError::Folder { dir: dir.to_owned(), source })?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|source| OpenError::Folder { dir: dir.to_owned(), source })?;
         let lock = lock::FolderLock::take(dir)?;
         let file = dir.join("landfall.db");
         let connection = schema::open_for_writing(&file)?;

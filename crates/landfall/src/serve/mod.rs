@@ -15,7 +15,10 @@ use crate::exit::user_error;
 use crate::listener::{BrowserGuard, Listener};
 use crate::log;
 use kernel::{OpenError, Stop, Store, SystemClock, SystemIds};
-use std::io::Write as _;
+use std::fs::DirBuilder;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -30,7 +33,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     options.check()?;
     log::start();
-    std::fs::create_dir_all(&options.data_dir)
+    open_to_us_alone(&options.data_dir)
         .map_err(|error| user_error(format!("--data-dir {}: {error}", options.data_dir.display())))?;
     let options = Options { data_dir: options.data_dir.canonicalize()?, ..options };
     let stop = Stop::new();
@@ -63,6 +66,17 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Makes the data folder, for no other user's eyes: in it are all repositories, artifacts and logs. One that is there
+/// already keeps the mode that somebody gave it.
+fn open_to_us_alone(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    if std::fs::metadata(folder)?.permissions().mode() & 0o007 != 0 {
+        let folder = folder.display();
+        tracing::warn!("every user of this machine may look into {folder}; `chmod 700 {folder}` ends that");
+    }
+    Ok(())
+}
+
 fn explain(error: OpenError) -> anyhow::Error {
     // All of them are about the folder that the user named.
     user_error(error.to_string())
@@ -90,5 +104,23 @@ async fn drain(mut tasks: JoinSet<()>) {
     let all = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, all).await.is_err() {
         tracing::warn!("a reconciler was still busy at the stop; its work goes on at the next start");
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_data_folder_is_ours_alone_and_an_old_one_is_left_as_it_is() {
+        let home = tempfile::tempdir().expect("a folder");
+        let mode = |folder: &Path| std::fs::metadata(folder).expect("it is there").permissions().mode() & 0o777;
+        let folder = home.path().join("new/data");
+        open_to_us_alone(&folder).expect("a new folder");
+        assert_eq!(mode(&folder), 0o700);
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+        open_to_us_alone(&folder).expect("an old folder");
+        assert_eq!(mode(&folder), 0o755);
     }
 }
