@@ -30,10 +30,11 @@ impl Guard {
         if header("sec-fetch-site").is_some_and(|site| site == "cross-site") {
             return Err("a web page of another site made this request; with --auth open that is refused\n");
         }
-        if header("origin").is_some_and(|origin| !self.known(origin.split("://").nth(1).unwrap_or_default())) {
+        if header("origin").is_some_and(|origin| !self.is_ours(origin.split("://").nth(1).unwrap_or_default())) {
             return Err("the Origin of this request is another site; with --auth open that is refused\n");
         }
-        if header("host").is_some_and(|host| !self.known(host)) {
+        // Names of AWS's lead here only by somebody's own proxy or hosts file; its pages are still anybody's.
+        if header("host").is_some_and(|host| !self.is_ours(host) && !is_aws(host)) {
             return Err(
                 "the Host of this request is none of this server's; with --auth open use 127.0.0.1, localhost or the --public-url\n",
             );
@@ -41,14 +42,17 @@ impl Guard {
         Ok(())
     }
 
-    fn known(&self, authority: &str) -> bool {
+    fn is_ours(&self, authority: &str) -> bool {
         let host = host_name(authority).to_lowercase();
         host == "localhost"
             || host.ends_with(".localhost")
-            || host.ends_with(".amazonaws.com")
             || self.public_host.as_deref() == Some(host.as_str())
             || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
+}
+
+fn is_aws(authority: &str) -> bool {
+    host_name(authority).to_lowercase().ends_with(".amazonaws.com")
 }
 
 /// `[::1]:80` → `[::1]`, `localhost:80` → `localhost`.
@@ -78,6 +82,7 @@ mod tests {
             ("host", "10.0.0.1:4566", false),
             ("origin", "http://localhost:3000", true),
             ("origin", "https://evil.example", false),
+            ("origin", "https://anybody.s3.amazonaws.com", false),
             ("origin", "null", false),
             ("sec-fetch-site", "same-origin", true),
             ("sec-fetch-site", "cross-site", false),
