@@ -109,7 +109,7 @@ impl Link {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use agent::protocol::{Phase, VERSION};
     use tempfile::TempDir;

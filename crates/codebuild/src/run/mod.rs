@@ -61,8 +61,13 @@ impl Shared {
         Arc::clone(nudges.entry(id.to_owned()).or_default())
     }
 
-    fn forget(&self, id: &str) {
-        self.nudges.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    /// Forgets who listened, unless another step of the same build does, too.
+    fn forget(&self, id: &str, nudge: &Arc<Notify>) {
+        let mut nudges = self.nudges.lock().unwrap_or_else(PoisonError::into_inner);
+        // The map's own and the one given.
+        if Arc::strong_count(nudge) <= 2 {
+            nudges.remove(id);
+        }
     }
 }
 
@@ -101,8 +106,8 @@ impl Reconciler for Runner {
         let id = document.id.clone();
         let nudge = self.service.runner.listen(&id);
         let record = Record::new(Arc::clone(&self.service), scope.clone(), lease.clone(), document);
-        let result = Step { record, nudge, stop: self.stop.clone() }.carry().await;
-        self.service.runner.forget(&id);
+        let result = Step { record, nudge: Arc::clone(&nudge), stop: self.stop.clone() }.carry().await;
+        self.service.runner.forget(&id, &nudge);
         match result {
             Ok(()) | Err(Pause::Stopping) => Ok(()),
             Err(Pause::Failed(error)) => Err(error),

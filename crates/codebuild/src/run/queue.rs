@@ -32,6 +32,6 @@ impl Step {
 
     /// The slot of a build that ran before this server started.
     pub(super) fn take_slot(&self) -> Slot {
-        self.record.service().runner.slots.take(&self.record.build().id)
+        self.record.service().runner.slots.take()
     }
 }

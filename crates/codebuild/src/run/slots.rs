@@ -9,6 +9,9 @@ use tokio::sync::Notify;
 /// A build's place in the queue.
 pub(crate) type Place = (Timestamp, String);
 
+/// Tells one asking from another, also of the same build: a step whose lease ran out may still be on its way out.
+type Ticket = u64;
+
 /// The slots of this process.
 pub(crate) struct Slots {
     state: Mutex<State>,
@@ -17,25 +20,26 @@ pub(crate) struct Slots {
 
 struct State {
     capacity: usize,
-    running: HashSet<String>,
-    waiting: BTreeSet<Place>,
+    tickets: Ticket,
+    running: HashSet<Ticket>,
+    waiting: BTreeSet<(Place, Ticket)>,
 }
 
 /// The right to run; given back when dropped.
 pub(crate) struct Slot {
     slots: Arc<Slots>,
-    id: String,
+    ticket: Ticket,
 }
 
 /// A place in the queue; left when dropped.
 struct Waiting<'a> {
     slots: &'a Slots,
-    place: Place,
+    place: (Place, Ticket),
 }
 
 impl Slots {
     pub(crate) fn new(capacity: usize) -> Self {
-        let state = State { capacity: capacity.max(1), running: HashSet::new(), waiting: BTreeSet::new() };
+        let state = State { capacity: capacity.max(1), tickets: 0, running: HashSet::new(), waiting: BTreeSet::new() };
         Self { state: Mutex::new(state), freed: Notify::new() }
     }
 
@@ -45,31 +49,45 @@ impl Slots {
 
     /// Waits for a slot; of those who wait, the one with the smallest place is next.
     pub(crate) async fn acquire(self: &Arc<Self>, place: Place) -> Slot {
-        self.state().waiting.insert(place.clone());
+        let place = self.state().queue(place);
         let waiting = Waiting { slots: self, place };
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
             freed.as_mut().enable();
-            if self.admit(&waiting.place) {
-                return Slot { slots: Arc::clone(self), id: waiting.place.1.clone() };
+            if self.state().admit(&waiting.place) {
+                return Slot { slots: Arc::clone(self), ticket: waiting.place.1 };
             }
             freed.await;
         }
     }
 
     /// A slot for a build that runs already, whatever the limit says.
-    pub(crate) fn take(self: &Arc<Self>, id: &str) -> Slot {
-        self.state().running.insert(id.to_owned());
-        Slot { slots: Arc::clone(self), id: id.to_owned() }
+    pub(crate) fn take(self: &Arc<Self>) -> Slot {
+        let mut state = self.state();
+        let ticket = state.ticket();
+        state.running.insert(ticket);
+        Slot { slots: Arc::clone(self), ticket }
+    }
+}
+
+impl State {
+    fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        self.tickets
     }
 
-    fn admit(&self, place: &Place) -> bool {
-        let mut state = self.state();
-        let admitted = state.running.len() < state.capacity && state.waiting.first() == Some(place);
+    fn queue(&mut self, place: Place) -> (Place, Ticket) {
+        let place = (place, self.ticket());
+        self.waiting.insert(place.clone());
+        place
+    }
+
+    fn admit(&mut self, place: &(Place, Ticket)) -> bool {
+        let admitted = self.running.len() < self.capacity && self.waiting.first() == Some(place);
         if admitted {
-            state.waiting.remove(place);
-            state.running.insert(place.1.clone());
+            self.waiting.remove(place);
+            self.running.insert(place.1);
         }
         admitted
     }
@@ -84,7 +102,7 @@ impl Drop for Waiting<'_> {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.state().running.remove(&self.id);
+        self.slots.state().running.remove(&self.ticket);
         self.slots.freed.notify_waiters();
     }
 }
@@ -128,12 +146,24 @@ mod tests {
     #[tokio::test]
     async fn builds_that_run_already_count() {
         let slots = Arc::new(Slots::new(1));
-        let running = (slots.take("a"), slots.take("b"));
+        let running = (slots.take(), slots.take());
         let mut waiting = Box::pin(slots.acquire(place(1)));
         assert!((&mut waiting).now_or_never().is_none());
         drop(running.0);
         assert!((&mut waiting).now_or_never().is_none());
         drop(running.1);
         assert!((&mut waiting).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn one_build_may_ask_twice() {
+        let slots = Arc::new(Slots::new(1));
+        let running = slots.take();
+        let mut old = Box::pin(slots.acquire(place(1)));
+        let mut new = Box::pin(slots.acquire(place(1)));
+        assert!((&mut old).now_or_never().is_none() && (&mut new).now_or_never().is_none());
+        drop(old);
+        drop(running);
+        assert!((&mut new).now_or_never().is_some());
     }
 }

@@ -155,7 +155,7 @@ impl World {
     pub async fn pass(&self, duration: Duration) {
         for _ in 0..duration.as_secs().div_ceil(5) {
             self.clock.advance(Duration::from_secs(5));
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
