@@ -28,6 +28,8 @@ pub struct Service {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) seal: Arc<Seal>,
     pub(crate) deadlines: Deadlines,
+    /// Since when hosts can reach this process.
+    pub(crate) opened: Timestamp,
     pub(crate) bells: Bells,
     /// Triggered when [`Service::run`] is asked to end: open polls then answer at once.
     pub(crate) closing: Stop,
@@ -37,7 +39,8 @@ impl Service {
     /// The service over its documents. Deployments move only while [`Service::run`] runs.
     pub fn new(dependencies: Dependencies) -> Arc<Self> {
         let Dependencies { documents, clock, ids, seal, deadlines } = dependencies;
-        Arc::new(Self { documents, clock, ids, seal, deadlines, bells: Bells::default(), closing: Stop::new() })
+        let opened = clock.now();
+        Arc::new(Self { documents, clock, ids, seal, deadlines, opened, bells: Bells::default(), closing: Stop::new() })
     }
 
     /// Moves deployments and their targets on until `stop`.

@@ -128,6 +128,36 @@ async fn a_dead_host_fails_visibly_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn the_time_in_which_the_server_was_down_is_not_held_against_hosts() {
+    let world = World::new().await;
+    world.group(ONE).await;
+    world.register(&["web-1"]).await;
+    let id = world.deploy("one.zip").await;
+    world.until(&id, "InProgress").await;
+    world.until_event(&id, "web-1", 0, "InProgress").await;
+    let clock = world.clock.clone();
+    let down = world.shut_down().await;
+    clock.advance(Duration::from_secs(2 * 3_600));
+    let world = down.open();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(statuses(&world.target(&id, "web-1").await)[0], "InProgress");
+    let _host = world.agent("web-1", Script::default());
+    world.until(&id, "Succeeded").await;
+}
+
+#[tokio::test]
+async fn a_host_that_stays_away_after_the_server_is_back_fails() {
+    let world = World::new().await;
+    world.group(ONE).await;
+    world.register(&["web-1"]).await;
+    let id = world.deploy("one.zip").await;
+    world.until(&id, "InProgress").await;
+    world.until_event(&id, "web-1", 0, "InProgress").await;
+    let world = world.restart().await;
+    world.advance_until(&id, "Failed").await;
+}
+
+#[tokio::test]
 async fn an_event_that_is_never_reported_times_out() {
     let world = World::new().await;
     world.group(ONE).await;

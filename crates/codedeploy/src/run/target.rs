@@ -7,7 +7,7 @@ use crate::model::{Command, Deployment, DeploymentTarget, OnPremisesInstance};
 use crate::rules::diagnostics::{Diagnostics, NOT_RECEIVED};
 use crate::rules::lifecycle::EventStatus;
 use async_trait::async_trait;
-use kernel::{Batch, Lease, Reconciler, Scope, StepError, Stored};
+use kernel::{Batch, Lease, Reconciler, Scope, StepError, Stored, Timestamp};
 use std::sync::Arc;
 
 /// The reconciler of targets.
@@ -46,7 +46,8 @@ impl Service {
             target.value.due = None;
             return commit(&self.documents, Batch::new(scope).replace(&target)).await.map(|_| ());
         };
-        let deadline = command.deadline(&self.deadlines);
+        // While this server was down no host could reach it: each has its time to take up, or to report, once more.
+        let deadline = command.deadline(&self.deadlines).max(self.reachable_since(&command) + self.deadlines.take_up);
         if now < deadline {
             target.value.due = Some(deadline);
             return commit(&self.documents, Batch::new(scope).replace(&target)).await.map(|_| ());
@@ -59,6 +60,11 @@ impl Service {
             self.bells.ring(scope, &target.identity);
         }
         Ok(())
+    }
+
+    /// Since when the command's host can be heard without a break.
+    fn reachable_since(&self, command: &Command) -> Timestamp {
+        command.acknowledged.unwrap_or(command.queued).max(self.opened)
     }
 
     /// Why an event is overdue, with what is known of the agent.

@@ -27,6 +27,18 @@ pub struct World {
     running: JoinHandle<()>,
 }
 
+/// What is left of a server that was shut down.
+pub struct Down {
+    folder: TempDir,
+    clock: ManualClock,
+}
+
+impl Down {
+    pub fn open(self) -> World {
+        World::open(self.folder, self.clock, 1_000_000)
+    }
+}
+
 pub fn scope() -> Scope {
     Scope::new(ACCOUNT, "us-east-1")
 }
@@ -67,11 +79,16 @@ impl World {
 
     /// Ends the server and opens another one on the same folder.
     pub async fn restart(self) -> Self {
+        self.shut_down().await.open()
+    }
+
+    /// Ends the server; what is left is its folder.
+    pub async fn shut_down(self) -> Down {
         let Self { folder, clock, service, store, stop, running } = self;
         stop.trigger();
         running.await.unwrap();
         drop((service, store));
-        Self::open(folder, clock, 1_000_000)
+        Down { folder, clock }
     }
 
     /// An application `app` and a group `hosts` of instances tagged `Env=prod`.
