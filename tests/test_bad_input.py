@@ -184,6 +184,18 @@ def test_a_revision_that_wants_out_is_refused(fleet, kind):
     assert "appspec.yml" in fleet.host.run("ls", "/opt/bad-input")
 
 
+@pytest.mark.parametrize("kind, target", [(tarfile.LNKTYPE, "/etc/shadow"), (tarfile.CHRTYPE, ""), (tarfile.FIFOTYPE, "")], ids=["link", "device", "pipe"])
+def test_a_revision_of_more_than_files_is_refused(fleet, kind, target):
+    content = io.BytesIO(tarred([(name, None, text) for name, text in GOOD.items()]))
+    with tarfile.open(fileobj=content, mode="a") as archive:
+        entry = tarfile.TarInfo("special")
+        entry.type, entry.linkname = kind, target
+        archive.addfile(entry)
+    status, event = fleet.deploy(content.getvalue(), "tar")
+    assert (status, event["lifecycleEventName"]) == ("Failed", "DownloadBundle"), event
+    assert (target or "special") in event["diagnostics"]["message"], event
+
+
 APPSPECS = {
     "an open list": ("version: 0.0\nos: linux\nfiles:\n  - source: [a\n    destination: /opt/x\n", "line 4, column 13"),
     "an open quote": ("version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n    - location: 'x\n", "line 5, column 17"),

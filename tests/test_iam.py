@@ -45,19 +45,19 @@ def test_a_user_with_its_keys_and_policies(enforcing):
 
 def test_a_role_with_its_trust_and_policies(client):
     iam = client("iam")
-    iam.create_role(RoleName="Builder", AssumeRolePolicyDocument=trust("codebuild"), MaxSessionDuration=7200)
-    role = iam.get_role(RoleName="builder")["Role"]
+    iam.create_role(RoleName="Carver", AssumeRolePolicyDocument=trust("codebuild"), MaxSessionDuration=7200)
+    role = iam.get_role(RoleName="carver")["Role"]
     assert role["AssumeRolePolicyDocument"] == json.loads(trust("codebuild"))
-    assert (role["Arn"], role["MaxSessionDuration"]) == (f"arn:aws:iam::{ACCOUNT}:role/Builder", 7200)
-    iam.update_assume_role_policy(RoleName="Builder", PolicyDocument=trust("codedeploy"))
-    assert iam.get_role(RoleName="Builder")["Role"]["AssumeRolePolicyDocument"] == json.loads(trust("codedeploy"))
-    iam.put_role_policy(RoleName="Builder", PolicyName="p", PolicyDocument=json.dumps(POLICY))
-    assert iam.get_role_policy(RoleName="Builder", PolicyName="p")["PolicyDocument"] == POLICY
-    assert refused(iam.delete_role, RoleName="Builder") == "DeleteConflict"
-    iam.delete_role_policy(RoleName="Builder", PolicyName="p")
-    assert iam.list_role_policies(RoleName="Builder")["PolicyNames"] == []
-    iam.delete_role(RoleName="Builder")
-    assert refused(iam.get_role, RoleName="Builder") == "NoSuchEntity"
+    assert (role["Arn"], role["MaxSessionDuration"]) == (f"arn:aws:iam::{ACCOUNT}:role/Carver", 7200)
+    iam.update_assume_role_policy(RoleName="Carver", PolicyDocument=trust("codedeploy"))
+    assert iam.get_role(RoleName="Carver")["Role"]["AssumeRolePolicyDocument"] == json.loads(trust("codedeploy"))
+    iam.put_role_policy(RoleName="Carver", PolicyName="p", PolicyDocument=json.dumps(POLICY))
+    assert iam.get_role_policy(RoleName="Carver", PolicyName="p")["PolicyDocument"] == POLICY
+    assert refused(iam.delete_role, RoleName="Carver") == "DeleteConflict"
+    iam.delete_role_policy(RoleName="Carver", PolicyName="p")
+    assert iam.list_role_policies(RoleName="Carver")["PolicyNames"] == []
+    iam.delete_role(RoleName="Carver")
+    assert refused(iam.get_role, RoleName="Carver") == "NoSuchEntity"
 
 
 def key_of(iam, name: str) -> tuple[str, str]:
