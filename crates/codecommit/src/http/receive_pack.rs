@@ -82,15 +82,21 @@ impl Service {
     }
 }
 
-/// Reads as much of the body as holds all commands; gives it back with them.
+/// Reads as much of the body as holds all commands; gives it back with them. A body that comes in crumbs is not read
+/// from its beginning for each of them, but when a quarter more of it is there or it has ended.
 async fn read_commands(incoming: &mut Incoming) -> Result<(Bytes, Vec<Command>), Refused> {
-    let mut head = BytesMut::new();
+    let (mut head, mut enough) = (BytesMut::new(), 0);
     loop {
         let more = incoming.next().await.map_err(|_| Refused::Malformed("its body broke off"))?;
-        head.extend_from_slice(&more.ok_or(Refused::Malformed("it ends before its commands do"))?);
+        head.extend_from_slice(more.as_deref().unwrap_or_default());
+        if more.is_some() && head.len() < enough {
+            continue;
+        }
         if let Commands::Complete(commands) = commands::parse(&head)? {
             return Ok((head.freeze(), commands));
         }
+        more.ok_or(Refused::Malformed("it ends before its commands do"))?;
+        enough = head.len() + head.len() / 4;
     }
 }
 
@@ -191,5 +197,20 @@ mod tests {
         assert!(matches!(read_commands(&mut incoming).await, Err(Refused::Malformed(_))));
         let mut probe = Incoming::new(&HeaderMap::new(), Full::new(Bytes::from("0000")));
         assert_eq!(read_commands(&mut probe).await.unwrap(), (Bytes::from("0000"), vec![]));
+    }
+
+    #[tokio::test]
+    async fn a_body_may_come_byte_by_byte() {
+        let name = "x".repeat(200);
+        let line = format!("{0} {1} refs/heads/{name}", "0".repeat(40), "1".repeat(40));
+        let body = format!("{:04x}{line}", line.len() + 4).repeat(commands::MOST_COMMANDS) + "0000";
+        let bytes: Vec<_> =
+            body.bytes().map(|byte| Ok::<_, io::Error>(http_body::Frame::data(Bytes::from(vec![byte])))).collect();
+        let crumbs = http_body_util::StreamBody::new(futures::stream::iter(bytes));
+        let mut incoming = Incoming::new(&HeaderMap::new(), crumbs);
+        // In the square of its length, this would take minutes.
+        let (head, commands) = read_commands(&mut incoming).await.unwrap();
+        assert_eq!((head.len(), commands.len()), (body.len(), commands::MOST_COMMANDS));
+        assert_eq!(incoming.next().await.unwrap(), None, "nothing is left");
     }
 }
