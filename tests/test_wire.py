@@ -22,6 +22,9 @@ BROKEN = {
     "a negative length": (POST + b"Content-Length: -2\r\n\r\n{}", b" 400 "),
 }
 
+ENDLESS = {"a TLS hello", "a body that is cut"}
+"""What a server waits for more of, until the client closes."""
+
 
 def connect(server) -> socket.socket:
     host, port = server.endpoint.removeprefix("http://").split(":")
@@ -37,13 +40,17 @@ def memory(server) -> int:
 @pytest.mark.parametrize("what", BROKEN)
 def test_broken_requests_are_answered(landfall, what):
     request, wanted = BROKEN[what]
+    answer = b""
     with connect(landfall) as connection:
         try:
             connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
+            if what in ENDLESS:
+                connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(65536)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # The server had seen enough.
-        assert wanted in connection.recv(65536)
+            pass  # The server had seen enough, and closed.
+    # Closing on a client that still sends may cost it the answer.
+    assert wanted in answer or (not answer and len(request) > 65_536)
     assert landfall.get("/healthz") == (200, "ok\n")
 
 
