@@ -10,6 +10,7 @@ use crate::actions::{Course, Job, Provider, Trouble, provider};
 use crate::error::Failed;
 use crate::model::{ActionExecution, Execution, External, Phase};
 use crate::rules::start::RevisionOverride;
+use crate::rules::timeouts::action_timeout;
 use crate::service::Service;
 
 use super::end::Ending;
@@ -33,10 +34,28 @@ impl Reconciler for ActionSteps {
 }
 
 impl Service {
+    /// The time limit comes after the step: what was done counts as done, however late it is looked at (the server may
+    /// have been down), and what still cannot be done then has failed.
     async fn move_action(&self, scope: &Scope, action: Stored<ActionExecution>) -> Result<(), Trouble> {
-        if self.clock.now() >= action.deadline {
-            return self.end_action(scope, action, Ending::timed_out()).await;
+        let (key, deadline) = (kernel::Document::key(&action.value), action.deadline);
+        match self.step_on(scope, action).await {
+            Err(Trouble::Ours(fault)) if !matches!(fault, Failed::Busy) && self.clock.now() >= deadline => {
+                tracing::error!(%fault, action = key, "an action could not be moved on within its time limit");
+                self.time_out(scope, &key).await
+            }
+            moved => moved,
         }
+    }
+
+    async fn time_out(&self, scope: &Scope, key: &str) -> Result<(), Trouble> {
+        let action = self.documents.get::<ActionExecution>(scope, key).await.map_err(Failed::from)?;
+        match action.filter(|action| !matches!(action.phase, Phase::Ended(_))) {
+            Some(action) => self.end_action(scope, action, Ending::timed_out()).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn step_on(&self, scope: &Scope, action: Stored<ActionExecution>) -> Result<(), Trouble> {
         let Some(provider) = provider(&action.kind) else {
             let unknown = Trouble::configuration(format!(
                 "The action provider {} (category {}, owner {}) is not available on this server yet",
@@ -61,6 +80,8 @@ impl Service {
         if let Err(trouble) = self.prepare(scope, &mut action.value).await {
             return self.end_with(scope, action, trouble).await;
         }
+        // Its time begins with its work.
+        action.value.deadline = self.clock.now() + action_timeout(&action.kind);
         let action = self.documents.replace(scope, action).await.map_err(Failed::from)?;
         crash_point!("codepipeline_action_prepared");
         self.prepared(scope, action, provider, false).await
@@ -104,6 +125,9 @@ impl Service {
             Err(trouble) => Err(trouble),
         };
         match looked {
+            Ok(Course::Runs(_)) if self.clock.now() >= action.deadline => {
+                self.end_action(scope, action, Ending::timed_out()).await
+            }
             Ok(Course::Runs(_)) => {
                 action.value.due = Some((self.clock.now() + SAFETY_NET).min(action.deadline));
                 match self.documents.replace(scope, action).await {

@@ -75,6 +75,31 @@ async fn an_action_that_takes_too_long_fails() {
     assert!(summary.as_str().unwrap().contains("time limit"), "{summary}");
 }
 
+#[tokio::test]
+async fn a_build_that_ended_counts_however_late_it_is_looked_at() {
+    let world = World::new();
+    world.sisters.set_head("app/main", "c1");
+    world.create(three_stages()).await;
+    world.until_builds(1).await;
+    world.sisters.end_build(0, "SUCCEEDED", &[]);
+    world.clock.advance(Duration::from_secs(37 * 60 * 60));
+    world.until_deployments(1).await;
+}
+
+#[tokio::test]
+async fn an_action_that_the_server_cannot_move_on_ends_with_its_time() {
+    let world = World::new();
+    world.sisters.broken.lock().unwrap().insert("get_branch");
+    world.create(three_stages()).await;
+    let over = async || {
+        world.clock.advance(Duration::from_secs(60));
+        world.statuses().await == ["Failed"]
+    };
+    assert!(eventually(over).await, "{:?}", world.actions().await);
+    let started = world.executions().await[0].start_time.unwrap();
+    assert!(kernel::Clock::now(&world.clock).since(started) >= Duration::from_secs(60 * 60), "not before its time");
+}
+
 /// Lets everything outside succeed as it appears, until the execution has ended.
 async fn carry_on(world: &World) {
     let over = async || {

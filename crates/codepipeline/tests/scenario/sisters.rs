@@ -31,6 +31,8 @@ pub(crate) struct Sisters {
     pub(crate) callers: Mutex<Vec<Caller>>,
     /// Operations that do their work and then never answer, as if the server died.
     pub(crate) mute: Mutex<BTreeSet<&'static str>>,
+    /// Operations that fail for a fault of the server.
+    pub(crate) broken: Mutex<BTreeSet<&'static str>>,
     /// Objects by `bucket/key`.
     pub(crate) objects: Mutex<BTreeMap<String, String>>,
     /// Roles that cannot be assumed.
@@ -114,6 +116,9 @@ impl Principals for Sisters {
 impl CodeCommit for Sisters {
     async fn get_branch(&self, caller: &Caller, input: GetBranchInput) -> Result<GetBranchOutput, Error> {
         self.called_by(caller);
+        if self.broken.lock().unwrap().contains("get_branch") {
+            return Err(Error::internal("a full disk"));
+        }
         let branch = format!("{}/{}", input.repository_name.unwrap(), input.branch_name.unwrap());
         let head = self.heads.lock().unwrap().get(&branch).cloned();
         let commit_id = head.ok_or_else(|| Error::new("BranchDoesNotExistException", format!("no branch {branch}")))?;
