@@ -68,7 +68,7 @@ fn library(plan: &Plan<'_>) -> String {
         "//! {}, API version {}: types, member tables, trait and operation table.\n\n#![allow(missing_docs)]\n#![cfg_attr(rustfmt, rustfmt::skip)]\n",
         plan.service, plan.model.metadata.api_version
     );
-    text.push_str("mod enums;\npub mod error;\nmod shapes;\nmod structures;\n\n#[allow(unused_imports)]\npub use enums::*;\npub use structures::*;\n\nuse aws_shape::{Model, Protocol};\n");
+    text.push_str("#[rustfmt::skip]\nmod enums;\n#[rustfmt::skip]\npub mod error;\n#[rustfmt::skip]\nmod shapes;\n#[rustfmt::skip]\nmod structures;\n\n#[allow(unused_imports)]\npub use enums::*;\npub use structures::*;\n\nuse aws_shape::{Model, Protocol};\n");
     text.push_str(&model(plan, "MODEL"));
     let _ = writeln!(text, "\naws_shape::service! {{\n    pub trait {} = MODEL {{", plan.service);
     for operation in &plan.operations {

@@ -5,9 +5,13 @@
 #![allow(missing_docs)]
 #![cfg_attr(rustfmt, rustfmt::skip)]
 
+#[rustfmt::skip]
 mod enums;
+#[rustfmt::skip]
 pub mod error;
+#[rustfmt::skip]
 mod shapes;
+#[rustfmt::skip]
 mod structures;
 
 #[allow(unused_imports)]
