@@ -1,7 +1,7 @@
 //! Whether a role's trust policy lets somebody assume it.
 //!
 //! Conditions on `aws:SourceAccount`, `aws:SourceArn` (its account) and `sts:ExternalId` are evaluated; a statement with
-//! any other condition never allows, and always denies.
+//! any other condition, or a pattern in these, never allows, and always denies.
 
 use crate::rules::policy_document::{Effect, OneOrMany, PolicyDocument, Principals, Statement};
 use kernel::Arn;
@@ -104,19 +104,30 @@ fn conditions(statement: &Statement, circumstances: Circumstances<'_>) -> Option
 }
 
 fn condition(operator: &str, key: &str, values: &OneOrMany<Value>, circumstances: Circumstances<'_>) -> Option<bool> {
-    let equals = matches!(operator, "StringEquals" | "StringLike" | "ArnEquals" | "ArnLike");
-    let mut values = values.iter().filter_map(Value::as_str);
+    if !matches!(operator, "StringEquals" | "StringLike" | "ArnEquals" | "ArnLike") {
+        return None;
+    }
+    let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
     match key.to_ascii_lowercase().as_str() {
-        "aws:sourceaccount" if equals => Some(values.any(|value| Some(value) == circumstances.source_account)),
-        "aws:sourcearn" if equals => {
+        "aws:sourceaccount" => is_one_of(&values, circumstances.source_account),
+        "aws:sourcearn" => {
             let account = circumstances.source_account?;
-            Some(
-                values
-                    .any(|value| value.parse::<Arn>().is_ok_and(|arn| [account, "*"].contains(&arn.account.as_str()))),
-            )
+            let arns: Vec<Arn> = values.iter().filter_map(|value| value.parse().ok()).collect();
+            let accounts: Vec<&str> = arns.iter().map(|arn| arn.account.as_str()).collect();
+            if accounts.contains(&"*") { Some(true) } else { is_one_of(&accounts, Some(account)) }
         }
-        "sts:externalid" if equals => Some(values.any(|value| Some(value) == circumstances.external_id)),
+        "sts:externalid" => is_one_of(&values, circumstances.external_id),
         _ => None,
+    }
+}
+
+/// `None` where only a pattern could still match: patterns are not evaluated.
+fn is_one_of(values: &[&str], actual: Option<&str>) -> Option<bool> {
+    let is_pattern = |value: &&str| value.contains(['*', '?']);
+    match values.iter().any(|value| Some(*value) == actual) {
+        true => Some(true),
+        false if values.iter().any(is_pattern) => None,
+        false => Some(false),
     }
 }
 
@@ -197,6 +208,17 @@ mod tests {
         let deny =
             r#"{"Effect":"Deny","Principal":"*","Action":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}"#;
         assert!(!check(&format!("{},{deny}", allow("\"*\"")), BUILD));
+        for pattern in [
+            r#"{"StringLike":{"aws:SourceAccount":"1111*"}}"#,
+            r#"{"ArnLike":{"aws:SourceArn":"arn:aws:codebuild:*:11111111111?:*"}}"#,
+        ] {
+            let with = |effect: &str| {
+                format!(r#"{{"Effect":"{effect}","Principal":"*","Action":"sts:AssumeRole","Condition":{pattern}}}"#)
+            };
+            assert!(!check(&with("Allow"), BUILD), "{pattern}");
+            let all = r#"{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}"#;
+            assert!(!check(&format!("{all},{}", with("Deny")), BUILD), "{pattern}");
+        }
     }
 
     proptest! {
