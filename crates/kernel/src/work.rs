@@ -245,12 +245,17 @@ impl<R: Reconciler> Step<R> {
         }
     }
 
+    /// Until it is given back nobody else gets the document.
     async fn give_back(&self, lease: &Lease, version: u64, failures: u32) {
-        let retry_at = self.clock.now() + self.options.back_off_after(failures);
-        let done = released(lease, version, retry_at);
-        let give = move |connection: &rusqlite::Connection, _| release(connection, &done);
-        if let Err(error) = self.store.write(Durability::Lax, give, |(), _| ()).await {
-            tracing::warn!(%error, "cannot give a lease back; it will expire");
+        loop {
+            let retry_at = self.clock.now() + self.options.back_off_after(failures);
+            let done = released(lease, version, retry_at);
+            let give = move |connection: &rusqlite::Connection, _| release(connection, &done);
+            match self.store.write(Durability::Lax, give, |(), _| ()).await {
+                Ok(()) | Err(StoreError::Closed) => break,
+                Err(error) => tracing::warn!(%error, "cannot give a lease back; trying again"),
+            }
+            self.clock.sleep_until(self.clock.now() + STORE_PAUSE).await;
         }
         // What became due or failed meanwhile is claimable only now.
         self.bell.notify_one();

@@ -1,7 +1,8 @@
 //! Claims of due documents, as SQL.
 //!
 //! A lease with an owner is a step in progress; one without (`''`) is the back-off after a failed step.
-//! A lease of another owner than this process is void: the folder's lock proves that it is dead.
+//! A lease of another owner than this process is void: the folder's lock proves that it is dead. One of this process
+//! ends only when it is given back: time may jump (a laptop wakes up) while the step is still running.
 
 use rusqlite::{Connection, params};
 
@@ -33,7 +34,8 @@ pub(crate) fn claim(connection: &Connection, claim: &Claim) -> Result<(Vec<Claim
                WHERE id IN (
                  SELECT id FROM documents
                  WHERE kind = ?1 AND due <= ?3
-                   AND (lease_until IS NULL OR lease_until <= ?3 OR lease_owner NOT IN (?2, ''))
+                   AND (lease_until IS NULL
+                        OR (lease_owner <> ?2 AND (lease_owner <> '' OR lease_until <= ?3)))
                  ORDER BY due LIMIT ?5)
                RETURNING account, region, key, version, body, lease_epoch, failures";
     let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);

@@ -240,6 +240,27 @@ async fn a_lease_is_kept_while_its_step_runs_and_lost_with_it() {
 }
 
 #[tokio::test]
+async fn a_leap_of_time_does_not_run_a_step_twice_at_once() {
+    let f = Fixture::new();
+    f.documents.insert(&scope(), due_now("slow")).await.unwrap();
+    let running = Running::start(&f, Manner::Finish, true, 4);
+    running.next().await;
+    // A laptop wakes up: leases are over, and new work rings before any of them is renewed.
+    f.clock.advance(Duration::from_secs(3_600));
+    for name in ["b", "c", "d"] {
+        f.documents.insert(&scope(), due_now(name)).await.unwrap();
+        running.next().await;
+    }
+    assert_eq!(running.worker.runs.load(Ordering::SeqCst), 4);
+    running.open_gate(4);
+    for name in ["slow", "b", "c", "d"] {
+        until_done(&f, name, 1).await;
+    }
+    assert_eq!(running.worker.runs.load(Ordering::SeqCst), 4);
+    running.end().await;
+}
+
+#[tokio::test]
 async fn a_fenced_commit_may_remove_the_leased_document() {
     let f = Fixture::new();
     f.documents.insert(&scope(), due_now("a")).await.unwrap();
