@@ -51,7 +51,7 @@ impl Documents {
     pub async fn get<T: Document>(&self, scope: &Scope, key: &str) -> Result<Option<Stored<T>>, StoreError> {
         self.own::<T>()?;
         let (scope, key) = (scope.clone(), key.to_owned());
-        let row = self.store.read(move |connection| query::get(connection, T::KIND, &scope, &key)).await?;
+        let row = self.store.look_up(move |connection| query::get(connection, T::KIND, &scope, &key)).await?;
         row.map(query::decode).transpose()
     }
 

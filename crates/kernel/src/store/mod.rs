@@ -36,6 +36,9 @@ pub const LARGEST_DOCUMENT: usize = 64 * 1024;
 /// How many threads read.
 const READERS: usize = 3;
 
+/// How many look-ups run at once where they are asked for; further ones go to the reading threads.
+const LOOKUPS: usize = 4;
+
 /// An open data folder. Ends its threads when the last handle is dropped.
 pub struct Store {
     dir: PathBuf,
@@ -44,6 +47,7 @@ pub struct Store {
     signals: Arc<Signals>,
     writer: writer::Writer,
     readers: reader::Readers,
+    lookups: reader::Lookups,
     _lock: lock::FolderLock,
 }
 
@@ -58,13 +62,15 @@ impl Store {
         let connection = schema::open_for_writing(&file)?;
         let signals = Arc::new(Signals::new(schema::last_event(&connection)?));
         let version = schema::last_version(&connection)?;
-        let readers = (0..READERS).map(|_| schema::open_for_reading(&file)).collect::<Result<Vec<_>, _>>()?;
+        let connections = |count| (0..count).map(|_| schema::open_for_reading(&file)).collect::<Result<Vec<_>, _>>();
+        let (readers, lookups) = (connections(READERS)?, connections(LOOKUPS)?);
         Ok(Arc::new(Self {
             dir: dir.to_owned(),
             clock,
             owner: uuid::Uuid::new_v4().to_string(),
             writer: writer::Writer::start(connection, version, Arc::clone(&signals)).map_err(OpenError::Thread)?,
             readers: reader::Readers::start(readers).map_err(OpenError::Thread)?,
+            lookups: reader::Lookups::new(lookups),
             signals,
             _lock: lock,
         }))
@@ -101,6 +107,18 @@ impl Store {
 
     pub(crate) fn signals(&self) -> &Arc<Signals> {
         &self.signals
+    }
+
+    /// Runs a query of some microseconds, by keys alone, in place. Sees every commit acknowledged before the call.
+    pub(crate) async fn look_up<T, F>(&self, query: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        match self.lookups.run(query) {
+            Ok(found) => found,
+            Err(query) => self.readers.run(query).await,
+        }
     }
 
     /// Runs `query` on a reading connection. Sees every commit acknowledged before the call.

@@ -1,7 +1,7 @@
-//! The reading threads.
+//! The reading threads, and the connections of look-ups.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use rusqlite::Connection;
@@ -47,5 +47,41 @@ fn serve(connection: &Connection, queue: &Mutex<Receiver<Query>>) {
             Ok(query) => query(connection),
             Err(_) => return,
         }
+    }
+}
+
+/// Connections for queries of some microseconds, which run where they are asked for: to hand them to a thread and
+/// its answer back costs several times what they do.
+pub(super) struct Lookups(Mutex<Vec<Connection>>);
+
+impl Lookups {
+    pub(super) fn new(connections: Vec<Connection>) -> Self {
+        Self(Mutex::new(connections))
+    }
+
+    /// Runs the query here and now; gives it back if all connections are in use.
+    pub(super) fn run<T, F: FnOnce(&Connection) -> T>(&self, query: F) -> Result<T, F> {
+        let Some(connection) = self.idle().pop() else { return Err(query) };
+        let found = query(&connection);
+        self.idle().push(connection);
+        Ok(found)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_up_without_an_idle_connection_is_given_back() {
+        let lookups = Lookups::new(vec![Connection::open_in_memory().unwrap()]);
+        let (outer, inner) = lookups.run(|_| (1, lookups.run(|_| 2).is_err())).unwrap_or_default();
+        assert_eq!((outer, inner), (1, true));
+        assert_eq!(lookups.run(|_| 3).ok(), Some(3));
     }
 }
