@@ -2,22 +2,18 @@
 
 use super::From;
 use super::reply::{self, Body};
+use super::whole::Room;
 use crate::serve::Services;
 use aws::protocol::{Reply, json, query};
 use aws::{Dispatch, Error, Model, Protocol};
-use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use kernel::Caller;
 use percent_encoding::percent_decode_str;
-use std::time::Duration;
 
-/// Requests of these protocols are read whole; none of AWS's is larger.
-const LARGEST_BODY: usize = 16 * 1024 * 1024;
-/// And none takes longer to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Where the requests of these protocols are read.
+static ROOM: Room = Room::new();
 
 /// What a request asks for.
 enum Called<'r> {
@@ -40,13 +36,14 @@ pub(super) async fn answer(
     let (parts, body) = request.into_parts();
     let speaks = protocol(&parts, signed_for);
     let answered = async {
-        let body = read(body).await?;
-        let form = query_form(&parts, &body);
+        let whole = ROOM.read(body).await?;
+        let body = &whole.bytes;
+        let form = query_form(&parts, body);
         // Who asks comes before what: a stranger learns nothing of the API.
-        let caller = services.authenticator.authenticate(&parts, &body, request_id, from.source_ip).await?;
+        let caller = services.authenticator.authenticate(&parts, body, request_id, from.source_ip).await?;
         let caller = from.of(caller);
         let called = called(services, &parts, &form, signed_for)?;
-        call(services, &caller, called, &form, &body, request_id).await
+        call(services, &caller, called, &form, body, request_id).await
     };
     reply::api(answered.await.unwrap_or_else(|error: Error| refuse(speaks, &error, request_id)))
 }
@@ -155,20 +152,6 @@ fn find<'r>(services: &'r Services, model: &'static Model, operation: &str) -> O
         Some(service) => Called::Service { service: &**service, operation },
         None => Called::NotBuilt { model, operation },
     })
-}
-
-async fn read(body: Incoming) -> Result<Bytes, Error> {
-    let whole = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, LARGEST_BODY).collect()).await;
-    let late = || Error::modelled("RequestTimeoutException", 408, "The body of the request took too long to arrive.");
-    match whole.map_err(|_| late())? {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Error::modelled(
-            "RequestEntityTooLargeException",
-            413,
-            format!("The body of the request is larger than {LARGEST_BODY} bytes."),
-        )),
-        Err(error) => Err(Error::new("IncompleteBody", format!("The body of the request could not be read: {error}"))),
-    }
 }
 
 /// The fields of a query call, from the body or, for a GET, from the URI.

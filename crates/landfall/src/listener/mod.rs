@@ -7,6 +7,7 @@ mod api;
 mod browser;
 mod reply;
 mod route;
+mod whole;
 
 pub(crate) use browser::Guard as BrowserGuard;
 
