@@ -55,7 +55,15 @@ pub struct Blobs {
 impl Blobs {
     /// The area `area` in the data folder `data_dir`; clears what a crash left half-written there.
     pub fn open(data_dir: &Path, area: &str) -> Result<Self, BlobError> {
-        let dir = data_dir.join("blobs").join(area);
+        let areas = data_dir.join("blobs");
+        let dir = areas.join(area);
+        if !dir.exists() {
+            fs::create_dir_all(&dir)?;
+            // Else a power cut could take the folder from under blobs that were acknowledged.
+            for folder in [&areas, data_dir] {
+                File::open(folder)?.sync_all()?;
+            }
+        }
         let unfinished = dir.join("new");
         match fs::remove_dir_all(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
