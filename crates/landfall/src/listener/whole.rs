@@ -78,7 +78,6 @@ fn refusal(error: BoxError) -> Error {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use futures::stream;
