@@ -204,3 +204,22 @@ async fn a_role_that_does_not_trust_codebuild() {
     assert!(message.contains("sts:AssumeRole"), "{message}");
     assert!(world.starts().is_empty());
 }
+
+#[tokio::test]
+async fn a_build_that_can_never_be_carried_on_can_still_be_stopped() {
+    let world = World::new().await;
+    let padding = format!("# {}\n", "x".repeat(10_000));
+    world.project(&format!("{padding}{SPEC}"), json!({})).await;
+    let id = world.start(&[("SLEEP_MS", "60000")]).await;
+    world.until(&id, |build| build.current_phase.as_deref() == Some("BUILD")).await;
+    std::fs::remove_dir_all(world.folder.path().join("blobs/codebuild")).unwrap();
+    let world = world.restart().await;
+    let mut subscription = world.subscribe().await;
+    // The answer would show the buildspec, which is lost; the build is stopped all the same.
+    let input = aws::codebuild::StopBuildInput { id: Some(id) };
+    assert!(aws::codebuild::CodeBuild::stop_build(&*world.service, &world::root(), input).await.is_err());
+    let stopped = async {
+        while !events(&mut subscription).await.iter().any(|event| event.detail["build-status"] == "STOPPED") {}
+    };
+    tokio::time::timeout(Duration::from_secs(20), stopped).await.unwrap();
+}

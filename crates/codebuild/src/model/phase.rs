@@ -107,15 +107,15 @@ pub struct Context {
     pub message: String,
 }
 
+/// The longest code kept in a phase context, in characters; AWS's own have half of that.
+const LONGEST_CODE: usize = 100;
 /// The longest message kept in a phase context, in characters.
 const LONGEST_MESSAGE: usize = 2_000;
 
 impl Context {
-    /// A context; too long a message is cut.
+    /// A context; what is too long is cut.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        let message: String = message.into();
-        let cut = message.char_indices().nth(LONGEST_MESSAGE).map_or(message.len(), |(at, _)| at);
-        Self { code: code.into(), message: message[..cut].to_owned() }
+        Self { code: cut(code.into(), LONGEST_CODE), message: cut(message.into(), LONGEST_MESSAGE) }
     }
 
     /// The caller's own mistake: a source, an artifact or a permission.
@@ -138,6 +138,13 @@ impl Context {
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new("INTERNAL_ERROR", message)
     }
+}
+
+fn cut(mut text: String, most: usize) -> String {
+    if let Some((at, _)) = text.char_indices().nth(most) {
+        text.truncate(at);
+    }
+    text
 }
 
 /// One phase of one build.
@@ -196,5 +203,6 @@ mod tests {
     fn long_messages_are_cut_between_characters() {
         assert_eq!(Context::client_error("ü".repeat(5_000)).message.chars().count(), LONGEST_MESSAGE);
         assert_eq!(Context::client_error("short").message, "short");
+        assert_eq!(Context::new("C".repeat(5_000), "").code.len(), LONGEST_CODE);
     }
 }

@@ -1,6 +1,9 @@
 //! Cutting a build's output into what PutLogEvents takes: events in the order of time, at most 10,000 and 1 MiB a batch,
 //! each with at most 256 KiB (CloudWatch Logs API Reference, `PutLogEvents`; every event counts 26 bytes more).
 
+use std::collections::VecDeque;
+
+use bytes::Bytes;
 use kernel::Timestamp;
 
 const MOST_EVENTS: usize = 10_000;
@@ -17,46 +20,72 @@ pub struct Line {
     pub text: String,
 }
 
-/// The lines of a piece of output, what is no UTF-8 replaced. Bytes behind the last newline are a line, too.
-#[must_use]
-pub fn lines(data: &[u8], time: Timestamp) -> Vec<Line> {
-    let pieces = data.split_inclusive(|byte| *byte == b'\n');
-    pieces.map(|piece| Line { time, text: String::from_utf8_lossy(piece).into_owned() }).collect()
+/// A piece of a build's output: when it was read, and the bytes.
+pub type Piece = (Timestamp, Bytes);
+
+/// Batches of the lines of a build's output, made one at a time: output of nothing but newlines must not fill the memory
+/// with them.
+///
+/// Times lie between the last event's and now, and never run backwards. What is no UTF-8 is replaced; bytes behind the
+/// last newline of a piece are a line, too; too long a line is cut.
+#[derive(Debug)]
+pub struct Batches {
+    lines: VecDeque<Line>,
+    pieces: VecDeque<Piece>,
+    last: Timestamp,
+    now: Timestamp,
 }
 
-/// Batches of lines whose times lie between `last` and `now` and never run backwards; too long a line is cut in two.
-#[must_use]
-pub fn batches(lines: Vec<Line>, mut last: Timestamp, now: Timestamp) -> Vec<Vec<Line>> {
-    let (mut batches, mut batch, mut size) = (vec![], vec![], 0);
-    for line in lines {
-        last = line.time.min(now).max(last);
-        for text in cut(line.text) {
-            let cost = text.len() + OVERHEAD;
-            if batch.len() == MOST_EVENTS || size + cost > MOST_BYTES {
-                batches.push(std::mem::take(&mut batch));
-                size = 0;
+impl Batches {
+    /// Batches of `lines`, then of the lines of `pieces`. `last` is the time of the stream's last event.
+    #[must_use]
+    pub fn new(lines: Vec<Line>, pieces: Vec<Piece>, last: Timestamp, now: Timestamp) -> Self {
+        Self { lines: lines.into(), pieces: pieces.into(), last, now }
+    }
+
+    fn next_line(&mut self) -> Option<Line> {
+        let mut line = match self.lines.pop_front() {
+            Some(line) => line,
+            None => self.split_piece()?,
+        };
+        if line.text.len() > LONGEST_EVENT {
+            let rest = line.text.split_off(line.text.floor_char_boundary(LONGEST_EVENT));
+            self.lines.push_front(Line { time: line.time, text: rest });
+        }
+        Some(line)
+    }
+
+    fn split_piece(&mut self) -> Option<Line> {
+        loop {
+            let (time, data) = self.pieces.front_mut()?;
+            if data.is_empty() {
+                self.pieces.pop_front();
+                continue;
             }
-            size += cost;
-            batch.push(Line { time: last, text });
+            let end = data.iter().position(|byte| *byte == b'\n').map_or(data.len(), |newline| newline + 1);
+            let text = String::from_utf8_lossy(&data.split_to(end)).into_owned();
+            return Some(Line { time: *time, text });
         }
     }
-    if !batch.is_empty() {
-        batches.push(batch);
-    }
-    batches
 }
 
-fn cut(mut text: String) -> Vec<String> {
-    let mut pieces = vec![];
-    while text.len() > LONGEST_EVENT {
-        let at = text.floor_char_boundary(LONGEST_EVENT);
-        let rest = text.split_off(at);
-        pieces.push(std::mem::replace(&mut text, rest));
+impl Iterator for Batches {
+    type Item = Vec<Line>;
+
+    fn next(&mut self) -> Option<Vec<Line>> {
+        let (mut batch, mut size) = (vec![], 0);
+        while let Some(line) = self.next_line() {
+            let cost = line.text.len() + OVERHEAD;
+            if batch.len() == MOST_EVENTS || size + cost > MOST_BYTES {
+                self.lines.push_front(line);
+                break;
+            }
+            size += cost;
+            self.last = line.time.min(self.now).max(self.last);
+            batch.push(Line { time: self.last, ..line });
+        }
+        (!batch.is_empty()).then_some(batch)
     }
-    if !text.is_empty() {
-        pieces.push(text);
-    }
-    pieces
 }
 
 #[cfg(test)]
@@ -69,9 +98,17 @@ mod tests {
         Timestamp::from_seconds(seconds)
     }
 
+    fn of_lines(lines: Vec<Line>) -> Vec<Vec<Line>> {
+        Batches::new(lines, vec![], at(4), at(10)).collect()
+    }
+
+    fn texts(data: &[u8]) -> Vec<String> {
+        let pieces = vec![(at(5), Bytes::copy_from_slice(data))];
+        Batches::new(vec![], pieces, at(4), at(10)).flatten().map(|line| line.text).collect()
+    }
+
     #[test]
     fn output_is_cut_at_its_newlines() {
-        let texts = |data: &[u8]| lines(data, at(1)).into_iter().map(|line| line.text).collect::<Vec<_>>();
         assert_eq!(texts(b"a\n\nb"), ["a\n", "\n", "b"]);
         assert_eq!(texts(b"\xff\n"), ["\u{fffd}\n"]);
         assert!(texts(b"").is_empty());
@@ -80,25 +117,25 @@ mod tests {
     #[test]
     fn times_only_go_forward() {
         let line = |seconds| Line { time: at(seconds), text: "x".into() };
-        let batches = batches(vec![line(5), line(3), line(99)], at(4), at(10));
+        let batches = of_lines(vec![line(5), line(3), line(99)]);
         assert_eq!(batches[0].iter().map(|line| line.time).collect::<Vec<_>>(), [at(5), at(5), at(10)]);
     }
 
     #[test]
     fn batches_keep_their_bounds() {
         let line = |length: usize| Line { time: at(1), text: "ü".repeat(length / 2) };
-        assert_eq!(batches(vec![line(2); MOST_EVENTS + 1], at(0), at(2)).len(), 2);
-        let long = batches(vec![line(3 * MOST_BYTES)], at(0), at(2));
+        assert_eq!(of_lines(vec![line(2); MOST_EVENTS + 1]).len(), 2);
+        let long = of_lines(vec![line(3 * MOST_BYTES)]);
         assert!(long.iter().flatten().all(|line| line.text.len() <= LONGEST_EVENT));
         assert_eq!(long.iter().flatten().map(|line| line.text.len()).sum::<usize>(), 3 * MOST_BYTES);
+        assert_eq!(texts(&[b'\n'; 3 * MOST_EVENTS]).len(), 3 * MOST_EVENTS);
     }
 
     proptest! {
         #[test]
         fn nothing_is_lost(data in any::<Vec<u8>>()) {
-            let text: String = batches(lines(&data, at(1)), at(0), at(2)).into_iter().flatten().map(|line| line.text).collect();
             let pieces: String = data.split_inclusive(|byte| *byte == b'\n').map(String::from_utf8_lossy).collect();
-            prop_assert_eq!(text, pieces);
+            prop_assert_eq!(texts(&data).concat(), pieces);
         }
     }
 }

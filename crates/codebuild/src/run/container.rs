@@ -1,6 +1,7 @@
 //! PROVISIONING and FINALIZING: the container comes and goes.
 
 use std::io;
+use std::time::Duration;
 
 use engine::{AGENT_IN_CONTAINER, ContainerSpec, EngineError, Limits, Mount};
 
@@ -8,7 +9,7 @@ use super::ends::Halt;
 use super::session::{Session, refused};
 use super::{Pause, Step, sockets, spool};
 use crate::Service;
-use crate::model::{Build, Context, Status};
+use crate::model::{Build, Context, PhaseType, Status};
 use crate::rules::{compute, image};
 
 /// The label by which a build's container is found.
@@ -71,16 +72,36 @@ fn engine_error(error: EngineError) -> Halt {
     }
 }
 
+/// How long FINALIZING tries to clear up before it says that it cannot.
+const CLEARING: Duration = Duration::from_secs(600);
+
 /// FINALIZING: container, sockets and spool go, then the build is complete.
 pub(super) async fn finish(step: &mut Step) -> Result<(), Pause> {
+    let (status, context) = match clear(step).await {
+        Ok(()) => (Status::Succeeded, Context::default()),
+        Err(error) if clears_since(step) < CLEARING => return Err(error),
+        Err(Pause::Stopping) => return Err(Pause::Stopping),
+        Err(Pause::Failed(error)) => {
+            (Status::Fault, Context::internal(format!("the container is not removed: {error}")))
+        }
+    };
+    kernel::crash_point!("codebuild_after_container_removal");
+    Ok(step.record.advance(status, context).await?)
+}
+
+fn clears_since(step: &Step) -> Duration {
+    let began = step.record.build().life.began(PhaseType::Finalizing).unwrap_or_default();
+    step.record.now().since(began)
+}
+
+async fn clear(step: &Step) -> Result<(), Pause> {
     let service = step.record.service();
     let container = step.record.build().container();
     service.dependencies.engine.remove(&container).await?;
     for folder in [sockets::folder(service, &container), spool::folder(service, &container)] {
         remove(&folder).await?;
     }
-    kernel::crash_point!("codebuild_after_container_removal");
-    Ok(step.record.advance(Status::Succeeded, Context::default()).await?)
+    Ok(())
 }
 
 async fn remove(folder: &std::path::Path) -> io::Result<()> {

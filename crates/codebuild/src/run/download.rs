@@ -95,13 +95,13 @@ impl Session<'_> {
                 while !data.is_empty() {
                     let data = data.split_to(data.len().min(CHUNK));
                     let length = data.len() as u64;
-                    if !link.send(ToAgent::SourceChunk { target: target.clone(), offset, last: false, data }).await {
+                    if !link.stream(ToAgent::SourceChunk { target: target.clone(), offset, last: false, data }).await {
                         return Ok(false);
                     }
                     offset += length;
                 }
             }
-            Ok(link.send(ToAgent::SourceChunk { target, offset, last: true, data: Bytes::new() }).await)
+            Ok(link.stream(ToAgent::SourceChunk { target, offset, last: true, data: Bytes::new() }).await)
         };
         self.ends.unless(stream).await?.map_err(|error: std::io::Error| Halt::from(error))
     }

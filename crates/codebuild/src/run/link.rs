@@ -11,6 +11,9 @@ use tokio::net::{UnixListener, UnixStream};
 /// How long an agent may take for its greeting.
 const GREETING: Duration = Duration::from_secs(10);
 
+/// How long an agent may leave its messages unread; one that does longer is cut off.
+const UNREAD: Duration = Duration::from_secs(30);
+
 /// What comes from the agent.
 #[derive(Debug)]
 pub(crate) enum Incoming {
@@ -24,6 +27,7 @@ type Connection = (FrameReader<ReadHalf<UnixStream>>, FrameWriter<WriteHalf<Unix
 
 /// One build's way to its agent.
 pub(crate) struct Link {
+    unread: Duration,
     listener: UnixListener,
     held: Option<FromAgent>,
     connection: Option<Connection>,
@@ -31,7 +35,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(listener: UnixListener) -> Self {
-        Self { listener, held: None, connection: None }
+        Self { unread: UNREAD, listener, held: None, connection: None }
     }
 
     /// The next message, or the next connection where there is none. `recorded` is the last report that is durable. Safe
@@ -93,9 +97,24 @@ impl Link {
         }
     }
 
-    /// Sends a message; `false` where the connection is lost. Then [`Link::next`] tells of the next one, and what the
-    /// agent lacks is to be sent again.
+    /// Sends a message; `false` where the connection is lost, or the agent leaves it unread for too long. Then
+    /// [`Link::next`] tells of the next connection, and what the agent lacks is to be sent again.
     pub(crate) async fn send(&mut self, message: ToAgent) -> bool {
+        let unread = self.unread;
+        match tokio::time::timeout(unread, self.stream(message)).await {
+            Ok(sent) => sent,
+            Err(_) => {
+                tracing::warn!("an agent does not read what it is sent");
+                // A frame that is cut half-way does no harm: its connection goes.
+                self.connection = None;
+                false
+            }
+        }
+    }
+
+    /// As [`Link::send`], but an agent that unpacks something may take its time: only for work that the end of the
+    /// build cuts off.
+    pub(crate) async fn stream(&mut self, message: ToAgent) -> bool {
         let Some((_, writer)) = &mut self.connection else { return false };
         match writer.send(message).await {
             Ok(()) => true,
@@ -111,7 +130,7 @@ impl Link {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use agent::protocol::{Phase, VERSION};
+    use agent::protocol::{ArchiveFormat, Phase, SourceTarget, VERSION};
     use tempfile::TempDir;
 
     use super::*;
@@ -175,5 +194,22 @@ mod tests {
         again.0.next::<ToAgent>().await.unwrap();
         assert_eq!(again.0.next().await.unwrap(), Some(ToAgent::Finish));
         drop(stranger);
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_does_not_read_is_cut_off() {
+        let (folder, link) = link();
+        let mut link = Link { unread: Duration::from_millis(50), ..link };
+        let deaf = Agent::connect(&folder, VERSION).await;
+        assert!(matches!(link.next(0).await, Incoming::Connected(_)));
+        let target = SourceTarget { index: 0, path: "/s".into(), format: ArchiveFormat::Tar };
+        let chunk =
+            |offset| ToAgent::SourceChunk { target: target.clone(), offset, last: false, data: vec![0; 65_536].into() };
+        let mut sent = 0;
+        while link.send(chunk(sent)).await {
+            sent += 65_536;
+        }
+        assert!(sent < 64 << 20, "it stops");
+        drop(deaf);
     }
 }

@@ -7,7 +7,7 @@ use aws::logs::{CreateLogGroupInput, CreateLogStreamInput, InputLogEvent, Logs, 
 use kernel::{Caller, Timestamp};
 
 use crate::model::{Build, LogPlace};
-use crate::rules::log_batches::{self, Line};
+use crate::rules::log_batches::{Batches, Line, Piece};
 use crate::rules::log_lines::container_line;
 
 /// Where a build's log goes; nowhere, if its project says so.
@@ -68,15 +68,14 @@ impl BuildLog {
         self.held.extend(texts.iter().map(|text| line(text.as_ref())));
     }
 
-    /// Writes these lines behind those that are held; they are durable when this resolves. Group and stream are made
+    /// Writes the lines of this output behind those that are held; they are durable when this resolves. Group and stream are made
     /// anew if somebody deleted them.
-    pub(crate) async fn append(&mut self, lines: Vec<Line>, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn append(&mut self, pieces: Vec<Piece>, now: Timestamp) -> Result<(), Error> {
         let held = std::mem::take(&mut self.held);
         if self.place.is_none() {
             return Ok(());
         }
-        let lines = held.into_iter().chain(lines).collect();
-        for batch in log_batches::batches(lines, self.last, now) {
+        for batch in Batches::new(held, pieces, self.last, now) {
             self.last = batch.last().map_or(self.last, |line| line.time);
             match self.put(&batch).await {
                 Err(error) if error.is("ResourceNotFoundException") => {

@@ -30,7 +30,8 @@ use kernel::{Lease, Reconciler, Scope, StepError, Stop, Stored};
 use tokio::sync::Notify;
 
 use crate::Service;
-use crate::model::{Build, PhaseType};
+use crate::model::{Build, Context, PhaseType, Status};
+use crate::rules::timeouts;
 use record::Record;
 use slots::Slots;
 
@@ -106,12 +107,14 @@ impl Reconciler for Runner {
         let id = document.id.clone();
         let nudge = self.service.runner.listen(&id);
         let record = Record::new(Arc::clone(&self.service), scope.clone(), lease.clone(), document);
-        let result = Step { record, nudge: Arc::clone(&nudge), stop: self.stop.clone() }.carry().await;
-        self.service.runner.forget(&id, &nudge);
-        match result {
+        let mut step = Step { record, nudge: Arc::clone(&nudge), stop: self.stop.clone() };
+        let result = match step.carry().await {
             Ok(()) | Err(Pause::Stopping) => Ok(()),
-            Err(Pause::Failed(error)) => Err(error),
-        }
+            Err(Pause::Failed(error)) => step.give_up(error).await,
+        };
+        drop(step);
+        self.service.runner.forget(&id, &nudge);
+        result
     }
 }
 
@@ -123,17 +126,28 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    async fn carry(mut self) -> Result<(), Pause> {
+    async fn carry(&mut self) -> Result<(), Pause> {
         let waiting = self.record.build().life.current() <= PhaseType::Queued;
         let slot = if waiting { self.wait_for_turn().await? } else { Some(self.take_slot()) };
         if self.record.build().life.is_complete() {
             return Ok(());
         }
         if self.record.build().life.current() != PhaseType::Finalizing {
-            session::run(&mut self).await?;
+            session::run(self).await?;
         }
-        container::finish(&mut self).await?;
+        container::finish(self).await?;
         drop(slot);
         Ok(())
+    }
+
+    /// After a fault of ours the build is carried on later, but not beyond its time, nor when it is to stop: so that a
+    /// build that can never be carried on ends, too.
+    async fn give_up(&mut self, fault: StepError) -> Result<(), StepError> {
+        self.record.refresh().await?;
+        let (build, now) = (self.record.build(), self.record.now());
+        let Some(status) = timeouts::overdue(build, now) else { return Err(fault) };
+        tracing::error!(%fault, build = build.id, "a build that could not be carried on has ended");
+        let context = if status == Status::TimedOut { Context::timed_out() } else { Context::default() };
+        self.record.advance(status, context).await
     }
 }

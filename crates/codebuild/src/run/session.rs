@@ -16,13 +16,14 @@ use super::sockets::Sockets;
 use super::{Pause, Step};
 use crate::Service;
 use crate::model::{Build, Context, PhaseType, Status};
-use crate::rules::log_batches;
 use crate::rules::log_lines::phase_complete;
 use crate::rules::reports;
 
 /// The most reports that are recorded in one commit.
 const MOST_REPORTS: usize = 256;
 
+/// So many bytes of log end a commit's reports.
+const MOST_BYTES: usize = 256 * 1024;
 /// How long an agent may take to exit.
 const PARTING: Duration = Duration::from_secs(2);
 
@@ -141,11 +142,13 @@ impl<'s> Session<'s> {
     /// Records a report and those behind it that are there already: log lines first, then one commit, then the
     /// acknowledgement. Cut off in between, lines may come twice, but nothing is lost and no phase changes twice.
     pub(super) async fn record(&mut self, sequence: u64, report: Report, exportable: &[String]) -> Result<(), Halt> {
-        let mut batch = vec![(sequence, report)];
+        let (mut size, mut batch) = (weight(&report), vec![(sequence, report)]);
         while batch.len() < MOST_REPORTS
-            && let Some(report) = self.sockets.link.ready_report()
+            && size < MOST_BYTES
+            && let Some((sequence, report)) = self.sockets.link.ready_report()
         {
-            batch.push(report);
+            size += weight(&report);
+            batch.push((sequence, report));
         }
         self.append_lines(&batch).await?;
         kernel::crash_point!("codebuild_after_log_lines");
@@ -164,7 +167,7 @@ impl<'s> Session<'s> {
 
     async fn append_lines(&mut self, batch: &[(u64, Report)]) -> Result<(), Halt> {
         let mut inbox = self.build().inbox.clone();
-        let mut lines = vec![];
+        let mut new = vec![];
         for (sequence, report) in batch {
             let verdict = inbox.accept(*sequence, report);
             let verdict = verdict.map_err(|error| {
@@ -172,11 +175,19 @@ impl<'s> Session<'s> {
             })?;
             if let (Verdict::New, Report::LogLines { time, data }) = (verdict, report) {
                 let time = kernel::Timestamp::from_millis(i64::try_from(*time).unwrap_or(i64::MAX));
-                lines.extend(log_batches::lines(data, time));
+                new.push((time, data.clone()));
             }
         }
         let now = self.step.record.now();
-        self.log.append(lines, now).await.map_err(refused)
+        self.log.append(new, now).await.map_err(refused)
+    }
+}
+
+/// How many bytes of log a report brings.
+fn weight(report: &Report) -> usize {
+    match report {
+        Report::LogLines { data, .. } => data.len(),
+        _ => 0,
     }
 }
 

@@ -21,6 +21,9 @@ pub(super) async fn make(folder: &Path) -> io::Result<()> {
     tokio::fs::set_permissions(folder, PermissionsExt::from_mode(0o700)).await
 }
 
+/// The most that is taken from a build's agent or unpacked from it, in bytes; its zips are bounded likewise.
+pub(super) const MOST_BYTES: u64 = 64 << 30;
+
 /// A file that arrives in pieces and is hashed on the way.
 pub(super) struct Arriving {
     path: PathBuf,
@@ -45,18 +48,18 @@ impl Arriving {
         Ok(Self { path, file, hash: Sha256::new(), size: 0 })
     }
 
-    /// Takes a piece in. Offset 0 starts anew; any other must follow the piece before.
-    pub(super) async fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+    /// Takes a piece in. Offset 0 starts anew; `false` where another piece was due, or the file is too large.
+    pub(super) async fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<bool> {
         if offset == 0 && self.size > 0 {
             *self = Self::create(self.path.clone()).await?;
         }
-        if offset != self.size {
-            return Err(io::Error::other(format!("a piece at byte {offset} where byte {} was due", self.size)));
+        if offset != self.size || self.size + data.len() as u64 > MOST_BYTES {
+            return Ok(false);
         }
         self.file.write_all(data).await?;
         self.hash.update(data);
         self.size += data.len() as u64;
-        Ok(())
+        Ok(true)
     }
 
     /// The whole file.
@@ -78,7 +81,7 @@ mod tests {
         file.write(0, b"xx").await.unwrap();
         file.write(0, b"ab").await.unwrap();
         file.write(2, b"c").await.unwrap();
-        assert!(file.write(9, b"d").await.is_err());
+        assert!(!file.write(9, b"d").await.unwrap());
         let file = file.finish().await.unwrap();
         assert_eq!(std::fs::read(&file.path).unwrap(), b"abc");
         assert_eq!((file.size, &file.sha256[..8]), (3, "ba7816bf"));

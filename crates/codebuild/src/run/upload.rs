@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 use agent::protocol::{ArtifactRequest, FromAgent, ToAgent};
@@ -68,7 +68,9 @@ impl Session<'_> {
             match self.hear().await? {
                 Incoming::Connected(_) => drop(self.sockets.link.send(ask.clone()).await),
                 Incoming::Message(FromAgent::ArtifactChunk { request: of, offset, data }) if of == request => {
-                    file.write(offset, &data).await?;
+                    if !file.write(offset, &data).await? {
+                        return Err(dishonest("sent pieces of an artifact that do not fit"));
+                    }
                 }
                 Incoming::Message(FromAgent::ArtifactEnd { request: of, error, size, .. }) if of == request => {
                     if let Some(error) = error {
@@ -116,52 +118,68 @@ impl Session<'_> {
 
     /// Packaging NONE: the zip's files one by one.
     async fn put_files(&mut self, bucket: &str, prefix: &str, zip: &Path) -> Result<(), Halt> {
-        let entry = zip.with_extension("entry");
-        let mut index = 0;
+        let (from, entry) = (zip.to_owned(), zip.with_extension("entry"));
+        let opened = tokio::task::spawn_blocking(move || Unpacking::open(&from)).await?;
+        let mut unpacking = opened.map_err(|error| unpackable(&error))?;
         loop {
-            let (from, to) = (zip.to_owned(), entry.clone());
-            let extracted = tokio::task::spawn_blocking(move || extract(&from, index, &to)).await?;
-            match extracted? {
-                Extracted::End => return Ok(()),
-                Extracted::Skipped => {}
-                Extracted::File(name) => drop(self.put(bucket, &format!("{prefix}{name}"), &entry, None).await?),
-            }
-            index += 1;
-            if index > MOST_FILES {
-                return Err(Halt::client_error(format!("Failed to upload artifacts: more than {MOST_FILES} files")));
+            let to = entry.clone();
+            let (next, file) = tokio::task::spawn_blocking(move || {
+                let file = unpacking.next(&to);
+                (unpacking, file)
+            })
+            .await?;
+            unpacking = next;
+            match file.map_err(|error| unpackable(&error))? {
+                Some(name) => drop(self.put(bucket, &format!("{prefix}{name}"), &entry, None).await?),
+                None => return Ok(()),
             }
         }
     }
+}
+
+fn unpackable(error: &io::Error) -> Halt {
+    Halt::client_error(format!("Failed to upload artifacts: {error}"))
+}
+
+fn dishonest(what: &str) -> Halt {
+    Halt::Phase(Status::Fault, Context::internal(format!("the build's agent {what}")))
 }
 
 fn arrived(file: Arrived, size: u64) -> Result<Arrived, Halt> {
     if file.size == size {
         return Ok(file);
     }
-    let message = format!("the build's agent sent {} bytes of an artifact of {size}", file.size);
-    Err(Halt::Phase(Status::Fault, Context::internal(message)))
+    Err(dishonest(&format!("sent {} bytes of an artifact of {size}", file.size)))
 }
 
-enum Extracted {
-    File(String),
-    Skipped,
-    End,
+/// A zip that a build's agent made, unpacked one file at a time, within bounds.
+struct Unpacking {
+    archive: ZipArchive<File>,
+    index: usize,
+    left: u64,
 }
 
-/// Unpacks one file of a zip that a build's agent made. Names that would lead out of the folder are skipped.
-fn extract(zip: &PathBuf, index: usize, to: &Path) -> io::Result<Extracted> {
-    let mut archive = ZipArchive::new(File::open(zip)?)?;
-    if index >= archive.len() {
-        return Ok(Extracted::End);
-    }
-    let mut entry = archive.by_index(index)?;
-    let name = entry.enclosed_name().and_then(|name| name.to_str().map(str::to_owned));
-    match name {
-        Some(name) if !entry.is_dir() && !name.is_empty() => {
-            io::copy(&mut entry, &mut File::create(to)?)?;
-            Ok(Extracted::File(name))
+impl Unpacking {
+    fn open(zip: &Path) -> io::Result<Self> {
+        let archive = ZipArchive::new(File::open(zip)?)?;
+        if archive.len() > MOST_FILES {
+            return Err(io::Error::other(format!("more than {MOST_FILES} files")));
         }
-        _ => Ok(Extracted::Skipped),
+        Ok(Self { archive, index: 0, left: spool::MOST_BYTES })
+    }
+
+    /// Unpacks the next file to `to` and answers its name. Names that would lead out of the folder are skipped.
+    fn next(&mut self, to: &Path) -> io::Result<Option<String>> {
+        while self.index < self.archive.len() {
+            let entry = self.archive.by_index(self.index)?;
+            self.index += 1;
+            let name = entry.enclosed_name().and_then(|name| name.to_str().map(str::to_owned));
+            let Some(name) = name.filter(|name| !entry.is_dir() && !name.is_empty()) else { continue };
+            let size = io::copy(&mut entry.take(self.left + 1), &mut File::create(to)?)?;
+            self.left = self.left.checked_sub(size).ok_or_else(|| io::Error::other("the files are too large"))?;
+            return Ok(Some(name));
+        }
+        Ok(None)
     }
 }
 
@@ -185,11 +203,13 @@ mod tests {
             writer.write_all(name.as_bytes()).unwrap();
         }
         writer.finish().unwrap();
-        assert!(matches!(extract(&zip, 0, &to).unwrap(), Extracted::File(name) if name == "d/a.txt"));
+        let mut unpacking = Unpacking::open(&zip).unwrap();
+        assert_eq!(unpacking.next(&to).unwrap().as_deref(), Some("d/a.txt"));
         assert_eq!(std::fs::read(&to).unwrap(), b"d/a.txt");
-        assert!(matches!(extract(&zip, 1, &to).unwrap(), Extracted::Skipped));
-        assert!(matches!(extract(&zip, 2, &to).unwrap(), Extracted::End));
+        assert_eq!(unpacking.next(&to).unwrap(), None);
+        let mut unpacking = Unpacking { left: 3, ..Unpacking::open(&zip).unwrap() };
+        assert!(unpacking.next(&to).unwrap_err().to_string().contains("too large"));
         std::fs::write(&zip, b"no zip").unwrap();
-        assert!(extract(&zip, 0, &to).is_err());
+        assert!(Unpacking::open(&zip).is_err());
     }
 }
