@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernel::{Batch, CommitError, Delivered, Event, Page, Scope, Stop, Stored, Subscription};
+use kernel::{Batch, BlobError, CommitError, Delivered, Event, Page, Scope, Stop, StoreError, Stored, Subscription};
 
 use super::flow::ATTEMPTS;
 use super::start::{Start, is_news};
@@ -86,7 +86,7 @@ impl Service {
                     batch = transition.add_to(batch, Vec::new());
                     any = true;
                 }
-                Err(fault @ (Failed::Store(_) | Failed::Blob(_))) => return Err(fault),
+                Err(fault) if is_ours_and_passes(&fault) => return Err(fault),
                 // What is wrong with one pipeline must not keep the others waiting.
                 Err(refusal) => {
                     tracing::warn!(pipeline = name, %refusal, "a change of its source started nothing");
@@ -102,4 +102,13 @@ impl Service {
         self.start(&mut transition, Start { trigger, ..Start::default() }).await?;
         Ok(transition)
     }
+}
+
+/// Whether the event can be tried again later: a disk that is full may have room then, but what is lost or damaged of
+/// one pipeline stays so.
+fn is_ours_and_passes(fault: &Failed) -> bool {
+    matches!(
+        fault,
+        Failed::Store(StoreError::Database(_) | StoreError::Closed) | Failed::Blob(BlobError::Io(_)) | Failed::Busy
+    )
 }

@@ -98,3 +98,21 @@ async fn a_bucket_without_versions_is_no_source() {
     let details = world.state().await["stageStates"][0]["actionStates"][0]["latestExecution"]["errorDetails"].clone();
     assert!(details["message"].as_str().unwrap().contains("not versioned"), "{details}");
 }
+
+#[tokio::test]
+async fn a_pipeline_whose_structure_is_lost_keeps_no_other_from_starting() {
+    let world = World::new();
+    world.sisters.set_head("app/main", "c1");
+    // Large enough to lie in a blob, and the first of the two by name.
+    let mut damaged = three_stages();
+    damaged["name"] = json!("aaa");
+    damaged["variables"] = (0..50).map(|n| json!({"name": format!("v{n}"), "defaultValue": "x".repeat(300)})).collect();
+    damaged["pipelineType"] = json!("V2");
+    world.create(damaged).await;
+    world.create(three_stages()).await;
+    world.until_builds(2).await;
+    world.lose_blobs();
+    world.push("c2").await;
+    let started = async || world.executions().await.len() == 2;
+    assert!(eventually(started).await, "{:?}", world.statuses().await);
+}
