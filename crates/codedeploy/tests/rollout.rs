@@ -332,3 +332,22 @@ async fn every_change_is_an_event() {
     ];
     assert_eq!(events[0].resources, arns);
 }
+
+#[tokio::test]
+async fn a_deployment_that_can_never_start_fails_and_frees_its_group() {
+    let world = World::new().await;
+    world.group(ONE).await;
+    world.register(&["web-1"]).await;
+    let host = world.agent("web-1", Script::default());
+    let id = world.deploy("one.zip").await;
+    world.until(&id, "Succeeded").await;
+    drop(host);
+    // With another master key the key that signs specifications cannot be opened any more.
+    let down = world.shut_down().await;
+    std::fs::write(down.folder.path().join("master.key"), [7; 32]).unwrap();
+    let world = down.open();
+    let id = world.deploy("two.zip").await;
+    let info = world.advance_until(&id, "Failed").await;
+    assert_eq!(info.error_information.unwrap().code.as_deref(), Some("INTERNAL_ERROR"));
+    world.deploy("three.zip").await;
+}

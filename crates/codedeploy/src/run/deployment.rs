@@ -1,7 +1,7 @@
 //! One step of a deployment.
 
 use crate::Service;
-use crate::model::{Deployment, DeploymentTarget, Status};
+use crate::model::{Deployment, DeploymentTarget, Fault, Status};
 use async_trait::async_trait;
 use kernel::{Documents, Lease, Page, Reconciler, Scope, StepError, StoreError, Stored};
 use std::sync::Arc;
@@ -19,12 +19,27 @@ impl Reconciler for Deployments {
 
     async fn step(&self, scope: &Scope, mut document: Stored<Deployment>, _lease: &Lease) -> Result<(), StepError> {
         match document.status {
-            Status::Created => self.0.start(scope, document).await,
+            Status::Created => self.0.start_in_time(scope, document).await,
             Status::InProgress => self.0.roll_on(scope, document).await,
             Status::Succeeded | Status::Failed | Status::Stopped => {
                 document.value.due = None;
                 self.0.commit_step(scope, document).await
             }
+        }
+    }
+}
+
+impl Service {
+    /// A deployment that can never be started fails with its time and frees its group.
+    async fn start_in_time(&self, scope: &Scope, deployment: Stored<Deployment>) -> Result<(), StepError> {
+        let (limit, unstarted) = (deployment.created + self.deadlines.deployment, deployment.clone());
+        match self.start(scope, deployment).await {
+            Err(fault) if self.now() >= limit => {
+                tracing::error!(%fault, deployment = unstarted.id, "a deployment could not be started within its time");
+                let fault = Fault::new("INTERNAL_ERROR", "The deployment could not be started within its time limit.");
+                self.end(scope, unstarted, Status::Failed, Some(fault)).await
+            }
+            started => started,
         }
     }
 }

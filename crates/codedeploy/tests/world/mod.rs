@@ -29,7 +29,7 @@ pub struct World {
 
 /// What is left of a server that was shut down.
 pub struct Down {
-    folder: TempDir,
+    pub folder: TempDir,
     clock: ManualClock,
 }
 
