@@ -3,60 +3,83 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::Options;
 use crate::client::Connection;
 use crate::process::Server;
 use crate::report::{Budget, Figure, micros};
 
-const REQUESTS: u32 = 10_000;
-const MOTO_REQUESTS: u32 = 300;
+/// Requests for one figure, of each client.
+const REQUESTS: u32 = 2_000;
+const MOTO_REQUESTS: u32 = 30;
 const PIPELINES: usize = 20;
+/// How many clients ask: one after the other shows what waking up costs, many show a busy server.
+const CLIENTS: [u32; 2] = [16, 1];
 const BUDGET: Duration = Duration::from_micros(80);
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
-    let ours = measured(&Server::landfall(options, &["--engine", "dummy", "--auth", "enforce"])?, REQUESTS).await?;
-    let moto = measured(&Server::moto(options)?, MOTO_REQUESTS).await?;
-    let figure = |what: &str, ours: Duration, moto: Duration| Figure {
-        what: format!("server CPU for a signed {what} (over {REQUESTS} requests)"),
-        landfall: micros(ours),
-        beside: format!("moto {}", micros(moto)),
-        ratio: ours.as_secs_f64() / moto.as_secs_f64(),
-        budget: Budget::new("≤ 80 µs", ours <= BUDGET),
-    };
-    Ok(vec![
-        figure("Get (codepipeline:GetPipeline)", ours.0, moto.0),
-        figure("List of 20 (codepipeline:ListPipelines)", ours.1, moto.1),
-    ])
+    let server = Server::landfall(options, &["--engine", "dummy", "--auth", "enforce"])?;
+    let moto = Server::moto(options)?;
+    for server in [&server, &moto] {
+        server.answer().await?;
+        prepare(&mut server.client.connection()).await?;
+    }
+    let mut figures = Vec::new();
+    for clients in CLIENTS {
+        for (what, operation, input) in
+            [("Get", "GetPipeline", json!({"name": "pipeline-07"})), ("List of 20", "ListPipelines", json!({}))]
+        {
+            let cost = |server, requests| each(server, clients, requests, operation, input.clone());
+            let (ours, peer) = (cost(&server, REQUESTS).await?, cost(&moto, MOTO_REQUESTS).await?);
+            figures.push(Figure {
+                what: format!("server CPU for a signed {what} (codepipeline:{operation}), {clients} at once"),
+                landfall: micros(ours),
+                beside: format!("moto {}", micros(peer)),
+                ratio: ours.as_secs_f64() / peer.as_secs_f64(),
+                budget: Budget::new("≤ 80 µs", ours <= BUDGET),
+            });
+        }
+    }
+    Ok(figures)
 }
 
-/// CPU for each Get and for each List.
-async fn measured(server: &Server, requests: u32) -> anyhow::Result<(Duration, Duration)> {
-    server.answer().await?;
-    let mut connection = server.client.connection();
-    prepare(&mut connection).await?;
-    let get = each(server, &mut connection, requests, "GetPipeline", &json!({"name": "pipeline-07"})).await?;
-    let list = each(server, &mut connection, requests, "ListPipelines", &json!({})).await?;
-    Ok((get, list))
-}
-
+/// The server's CPU for one request, when so many clients send so many each.
 async fn each(
     server: &Server,
-    connection: &mut Connection,
+    clients: u32,
     requests: u32,
-    operation: &str,
-    input: &Value,
+    operation: &'static str,
+    input: Value,
 ) -> anyhow::Result<Duration> {
-    let target = format!("CodePipeline_20150709.{operation}");
     // The first ones fill caches.
-    for _ in 0..requests / 10 {
-        connection.json("codepipeline", &target, input).await?;
-    }
+    ask(server, clients, requests / 10, operation, &input).await?;
     let before = server.cpu()?;
-    for _ in 0..requests {
-        connection.json("codepipeline", &target, input).await?;
+    ask(server, clients, requests, operation, &input).await?;
+    Ok((server.cpu()? - before) / (clients * requests))
+}
+
+async fn ask(
+    server: &Server,
+    clients: u32,
+    requests: u32,
+    operation: &'static str,
+    input: &Value,
+) -> anyhow::Result<()> {
+    let mut asking = JoinSet::new();
+    for _ in 0..clients {
+        let (mut connection, input) = (server.client.connection(), input.clone());
+        asking.spawn(async move {
+            for _ in 0..requests {
+                connection.json("codepipeline", &format!("CodePipeline_20150709.{operation}"), &input).await?;
+            }
+            anyhow::Ok(())
+        });
     }
-    Ok((server.cpu()? - before) / requests)
+    while let Some(ended) = asking.join_next().await {
+        ended??;
+    }
+    Ok(())
 }
 
 async fn prepare(connection: &mut Connection) -> anyhow::Result<()> {
