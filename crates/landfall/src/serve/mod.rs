@@ -60,10 +60,29 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     println!("listening on http://{address}");
     std::io::stdout().flush()?;
     tokio::spawn(stop_on_signal(stop.clone()));
-    listener.serve(port).await;
+    let whole = serve_whole(listener.serve(port), &mut tasks, &stop).await;
     drain(tasks).await;
     tracing::info!("stopped");
-    Ok(())
+    whole
+}
+
+/// Serves until the stop. A reconciler that ends before it has panicked: half a server would promise what nobody does,
+/// so the whole of it stops, and whoever supervises it starts it again.
+async fn serve_whole(listening: impl Future<Output = ()>, tasks: &mut JoinSet<()>, stop: &Stop) -> anyhow::Result<()> {
+    tokio::pin!(listening);
+    loop {
+        tokio::select! {
+            () = &mut listening => return Ok(()),
+            Some(ended) = tasks.join_next(), if !stop.is_stopped() => {
+                if stop.is_stopped() {
+                    continue;
+                }
+                stop.trigger();
+                listening.await;
+                anyhow::bail!("a reconciler ended before the server was to stop: {ended:?}");
+            }
+        }
+    }
 }
 
 /// Makes the data folder, for no other user's eyes: in it are all repositories, artifacts and logs. One that is there
@@ -122,5 +141,29 @@ mod tests {
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).expect("its mode");
         open_to_us_alone(&folder).expect("an old folder");
         assert_eq!(mode(&folder), 0o755);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::expect_used, clippy::panic, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reconciler_that_panics_stops_the_whole_server() {
+        let (stop, mut tasks) = (Stop::new(), JoinSet::new());
+        tasks.spawn(async { panic!("a fault") });
+        let error = serve_whole(stop.stopped(), &mut tasks, &stop).await.expect_err("half a server");
+        assert!(error.to_string().contains("a fault"), "{error}");
+        assert!(stop.is_stopped());
+    }
+
+    #[tokio::test]
+    async fn reconcilers_that_end_at_the_stop_are_as_they_should_be() {
+        let (stop, mut tasks) = (Stop::new(), JoinSet::new());
+        let (reconciler, listener) = (stop.clone(), stop.clone());
+        tasks.spawn(async move { reconciler.stopped().await });
+        stop.trigger();
+        serve_whole(listener.stopped(), &mut tasks, &stop).await.expect("a clean stop");
     }
 }
