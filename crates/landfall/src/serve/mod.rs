@@ -127,7 +127,7 @@ async fn drain(mut tasks: JoinSet<()>) {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "tests")]
+#[expect(clippy::expect_used, clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -142,12 +142,6 @@ mod tests {
         open_to_us_alone(&folder).expect("an old folder");
         assert_eq!(mode(&folder), 0o755);
     }
-}
-
-#[cfg(test)]
-#[expect(clippy::expect_used, clippy::panic, reason = "tests")]
-mod tests {
-    use super::*;
 
     #[tokio::test]
     async fn a_reconciler_that_panics_stops_the_whole_server() {
