@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 import zipfile
 
 import botocore.exceptions
@@ -240,7 +239,8 @@ def test_a_build_outlives_a_killed_server(servers):
     pipelines.project(server, "demo", source={"type": "NO_SOURCE", "buildspec": spec}, artifacts={"type": "NO_ARTIFACTS"})
     build_id = codebuild.start_build(projectName="demo")["build"]["id"]
     eventually(lambda: codebuild.batch_get_builds(ids=[build_id])["builds"][0]["currentPhase"] == "BUILD", 30, "BUILD")
-    time.sleep(0.7)
+    running = codebuild.batch_get_builds(ids=[build_id])["builds"][0]
+    eventually(lambda: "tick 1\n" in log(server.client, running), 30, "the first line of output")
     server.kill()
     server.start()
     codebuild = server.client("codebuild")

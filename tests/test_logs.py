@@ -153,10 +153,10 @@ def test_large_events_and_many_of_them(logs, stream):
 
 def test_streams_by_prefix_and_by_their_last_event(logs, stream):
     group = stream["logGroupName"]
-    for name in ("b", "a", "ab"):
+    now = int(time.time() * 1000)
+    for place, name in enumerate(("b", "a", "ab")):
         logs.create_log_stream(logGroupName=group, logStreamName=name)
-        logs.put_log_events(logGroupName=group, logStreamName=name, logEvents=[{"timestamp": int(time.time() * 1000), "message": name}])
-        time.sleep(0.002)
+        logs.put_log_events(logGroupName=group, logStreamName=name, logEvents=[{"timestamp": now + place, "message": name}])
     names = lambda **chosen: [one["logStreamName"] for one in logs.describe_log_streams(logGroupName=group, **chosen)["logStreams"]]
     assert names() == ["a", "ab", "b", "s"] and names(logStreamNamePrefix="a") == ["a", "ab"]
     assert names(orderBy="LastEventTime", descending=True)[:3] == ["ab", "a", "b"]
