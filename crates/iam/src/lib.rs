@@ -25,7 +25,7 @@ mod session;
 pub use audit::AuditFile;
 pub use authorization::{IAM_AUTHORIZATION, STS_AUTHORIZATION};
 pub use authorizer::Policy;
-pub use door::{Authenticator, Claimed, GitDenied, RepositoryRegions, Seed};
+pub use door::{Authenticator, GitDenied, RepositoryRegions, Seed};
 pub use root::RootKeyError;
 pub use rules::decision::Mode;
 pub use service::{Dependencies, Service};

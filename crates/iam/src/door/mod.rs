@@ -1,6 +1,6 @@
 //! The door: from the bytes of a request to the [`Caller`] behind it, or to AWS's error.
 //!
-//! The listener calls [`Authenticator::claimed`] to route, [`Authenticator::authenticate`] for what is signed by header or
+//! The listener calls [`Authenticator::claimed_service`] to route, [`Authenticator::authenticate`] for what is signed by header or
 //! query ([`Authenticator::authenticate_streamed`] for S3), and [`Authenticator::authenticate_git`] under `/v1/repos/`.
 
 mod error;
@@ -10,7 +10,7 @@ mod signed;
 pub(crate) use error::AuthError;
 pub use error::GitDenied;
 pub use git::RepositoryRegions;
-pub use signed::{Claimed, Seed};
+pub use signed::Seed;
 
 use crate::keyring::{Key, Keyring};
 use crate::principals::unknown_role_id;

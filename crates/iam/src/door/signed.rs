@@ -9,17 +9,6 @@ use http::{HeaderMap, Uri};
 use kernel::Caller;
 use sigv4::{AmzDate, CredentialScope, ParseError, Payload, Place, Presented, Request, SigningKey, sha256_hex};
 
-/// What a request claims by its signature. Nothing of it is verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claimed {
-    /// Region of the credential scope.
-    pub region: String,
-    /// Signing name of the service in the credential scope.
-    pub service: String,
-    /// Whose key.
-    pub access_key: String,
-}
-
 /// What the chunks of a streamed body are signed with, one after the other.
 #[derive(Debug, Clone)]
 pub struct Seed {
@@ -43,14 +32,13 @@ enum Content<'a> {
 }
 
 impl Authenticator {
-    /// The scope that a request claims to be signed for; `None` for an unsigned one or a signature that cannot be read
+    /// The signing name of the service that a request claims to be signed for; `None` for an unsigned one or a signature that cannot be read
     /// (which [`Authenticator::authenticate`] refuses with the reason). No I/O, nothing verified.
     #[must_use]
-    pub fn claimed<B>(&self, request: &http::Request<B>) -> Option<Claimed> {
+    pub fn claimed_service<B>(&self, request: &http::Request<B>) -> Option<String> {
         let headers = headers(request.headers(), request.uri());
         let presented = Presented::parse(&borrowed(request.method().as_str(), request.uri(), &headers)).ok()?;
-        let Presented { access_key_id: access_key, scope, .. } = presented;
-        Some(Claimed { region: scope.region, service: scope.service, access_key })
+        Some(presented.scope.service)
     }
 
     /// Whether a request carries a signature of version 4, readable or not: then [`Authenticator::authenticate`] says what is

@@ -142,7 +142,7 @@ async fn presigned_requests_are_let_in_until_they_expire() {
     let headers: &[(&str, &[u8])] = &[("host", b"h")];
     let query = signer.presign(&Request::new("GET", "/bucket/key", headers), 60, &Payload::Unsigned);
     let request = http::Request::get(format!("/bucket/key?{query}")).header("host", "h").body(()).unwrap();
-    assert_eq!(ground.door.claimed(&request).map(|claimed| claimed.service).as_deref(), Some("s3"));
+    assert_eq!(ground.door.claimed_service(&request).as_deref(), Some("s3"));
     let parts = request.into_parts().0;
     let call = async || code(ground.door.authenticate_streamed(&parts, "r", None).await.map(|(caller, _)| caller));
     assert_eq!(call().await, "arn:aws:iam::000000000000:root");
@@ -263,7 +263,7 @@ async fn a_signature_that_cannot_be_read_is_still_one() {
         (request("/b/k", None), false, "Missing Authentication Token"),
     ] {
         assert_eq!(ground.door.is_signed(&request), signed);
-        assert_eq!(ground.door.claimed(&request), None);
+        assert_eq!(ground.door.claimed_service(&request), None);
         let (parts, ()) = request.into_parts();
         let error = ground.door.authenticate_streamed(&parts, "r", None).await.unwrap_err();
         assert!(error.message.contains(why), "{error}");

@@ -1,6 +1,6 @@
 //! AWS's JSON and query protocols: find the service and operation, authenticate, call.
 
-use super::From;
+use super::Origin;
 use super::reply::{self, Body};
 use super::whole::Room;
 use crate::serve::Services;
@@ -30,7 +30,7 @@ pub(super) async fn answer(
     services: &Services,
     request: Request<Incoming>,
     signed_for: &str,
-    from: &From<'_>,
+    from: &Origin<'_>,
 ) -> Response<Body> {
     let request_id = from.request_id;
     let (parts, body) = request.into_parts();

@@ -34,9 +34,10 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections that are still busy at the stop have this long to end.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// What a connection's requests share.
+/// What a connection's requests share. A clone is the same listener.
+#[derive(Clone)]
 pub(crate) struct Listener {
-    services: OnceLock<Arc<Services>>,
+    services: Arc<OnceLock<Arc<Services>>>,
     guard: browser::Guard,
     ids: Arc<dyn Ids>,
     stop: Stop,
@@ -45,7 +46,7 @@ pub(crate) struct Listener {
 impl Listener {
     /// A listener that answers from [`Listener::open`] on.
     pub(crate) fn new(guard: browser::Guard, ids: Arc<dyn Ids>, stop: Stop) -> Arc<Self> {
-        Arc::new(Self { services: OnceLock::new(), guard, ids, stop })
+        Arc::new(Self { services: Arc::default(), guard, ids, stop })
     }
 
     /// Gives the services, which themselves hold this listener as their [`Door`].
@@ -122,9 +123,9 @@ impl Listener {
         if let Err(refusal) = self.guard.check(request.headers()) {
             return reply::text(403, refusal);
         }
-        let from = From { request_id, source_ip, endpoint: reply::endpoint(request.headers()) };
-        let claimed = services.authenticator.claimed(&request);
-        match route::route(&request, claimed.as_ref().map(|claimed| claimed.service.as_str())) {
+        let from = Origin { request_id, source_ip, endpoint: reply::endpoint(request.headers()) };
+        let signed_for = services.authenticator.claimed_service(&request);
+        match route::route(&request, signed_for.as_deref()) {
             Destination::Health => reply::text(200, "ok\n"),
             Destination::Git { repository } => git(services, request, &repository, &from).await,
             Destination::S3 => s3(services, request, &from).await,
@@ -138,34 +139,29 @@ impl Listener {
 
 impl Door for Listener {
     fn connection(&self, stream: UnixStream, label: &str) -> BoxFuture<'static, ()> {
-        // Connections of builds get a listener of their own with the same services.
-        let listener = Arc::new(Self {
-            services: self.services.clone(),
-            guard: self.guard.clone(),
-            ids: Arc::clone(&self.ids),
-            stop: self.stop.clone(),
-        });
+        // A build may be back before the services are: the clone sees them when they come.
+        let listener = Arc::new(self.clone());
         let span = tracing::debug_span!("inside", container = %label);
         Box::pin(Self::connection(listener, stream, None).instrument(span))
     }
 }
 
 /// What a request is known by.
-struct From<'r> {
+struct Origin<'r> {
     request_id: &'r str,
     source_ip: Option<&'r str>,
     /// `http://` and the request's Host.
     endpoint: Option<String>,
 }
 
-impl From<'_> {
+impl Origin<'_> {
     /// The caller, who also wants to be answered with URLs on the way by which they came.
     fn of(&self, caller: Caller) -> Caller {
         Caller { endpoint: self.endpoint.clone(), ..caller }
     }
 }
 
-async fn git(services: &Services, request: Request<Incoming>, repository: &str, from: &From<'_>) -> Response<Body> {
+async fn git(services: &Services, request: Request<Incoming>, repository: &str, from: &Origin<'_>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     match services.authenticator.authenticate_git(&parts, repository, from.request_id, from.source_ip).await {
         Ok(caller) => {
@@ -176,7 +172,7 @@ async fn git(services: &Services, request: Request<Incoming>, repository: &str, 
     }
 }
 
-async fn s3(services: &Services, request: Request<Incoming>, from: &From<'_>) -> Response<Body> {
+async fn s3(services: &Services, request: Request<Incoming>, from: &Origin<'_>) -> Response<Body> {
     let signed = services.authenticator.is_signed(&request);
     let (mut parts, body) = request.into_parts();
     // Without a signature S3 answers for itself; in open mode the door lets it in.
