@@ -18,6 +18,19 @@ pub enum EngineKind {
     Dummy,
 }
 
+impl EngineKind {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Auto => "auto",
+            EngineKind::Sandbox => "sandbox",
+            EngineKind::Docker => "docker",
+            EngineKind::Dummy => "dummy",
+        }
+    }
+}
+
 /// What an engine is opened with.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {

@@ -10,6 +10,7 @@ mod demo;
 mod exit;
 mod listener;
 mod log;
+mod operator;
 mod serve;
 
 use clap::{Args, Parser, Subcommand};

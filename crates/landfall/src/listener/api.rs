@@ -3,6 +3,7 @@
 use super::Origin;
 use super::reply::{self, Body};
 use super::whole::Room;
+use crate::operator;
 use crate::serve::Services;
 use aws::protocol::{Reply, json, query};
 use aws::{Dispatch, Error, Model, Protocol};
@@ -46,6 +47,33 @@ pub(super) async fn answer(
         call(services, &caller, called, &form, body, request_id).await
     };
     reply::api(answered.await.unwrap_or_else(|error: Error| refuse(speaks, &error, request_id)))
+}
+
+/// Answers one call of [`operator`], in JSON.
+pub(super) async fn answer_operator(
+    services: &Services,
+    request: Request<Incoming>,
+    operation: &str,
+    from: &Origin<'_>,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let answered = async {
+        let whole = ROOM.read(body).await?;
+        let body = &whole.bytes;
+        let caller = services.authenticator.authenticate(&parts, body, from.request_id, from.source_ip).await?;
+        let caller = from.of(caller);
+        let output = tokio::time::timeout(operator::LONGEST, operator::call(services, &caller, operation, body));
+        output.await.map_err(Error::internal)?
+    };
+    reply::api(match answered.await {
+        Ok(output) => Reply {
+            status: 200,
+            content_type: "application/json".to_owned(),
+            error_type: None,
+            body: output.to_string().into(),
+        },
+        Err(error) => json::error("1.1", &error),
+    })
 }
 
 async fn call(

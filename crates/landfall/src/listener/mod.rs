@@ -130,6 +130,7 @@ impl Listener {
             Destination::Git { repository } => git(services, request, &repository, &from).await,
             Destination::S3 => s3(services, request, &from).await,
             Destination::Api { service } => api::answer(services, request, &service, &from).await,
+            Destination::Operator { operation } => api::answer_operator(services, request, &operation, &from).await,
             Destination::NotBuilt { what } => {
                 reply::text(501, format!("{what} is not built in this version of Landfall.\n"))
             }

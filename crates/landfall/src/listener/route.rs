@@ -3,6 +3,7 @@
 //! A signed request goes where its scope says, whatever its path. An unsigned one goes
 //! by its path; what is left is S3's.
 
+use crate::operator;
 use http::Request;
 
 /// The part of Landfall that answers a request.
@@ -22,6 +23,11 @@ pub(super) enum Destination {
         /// The signing name of the scope, or empty for an unsigned call.
         service: String,
     },
+    /// What whoever runs the server asks of it.
+    Operator {
+        /// The operation's name.
+        operation: String,
+    },
     /// A part that comes with a later version.
     NotBuilt {
         /// Its name for the user.
@@ -32,6 +38,11 @@ pub(super) enum Destination {
 /// Decides; `signed_for` is the service of the signature's scope.
 pub(super) fn route<B>(request: &Request<B>, signed_for: Option<&str>) -> Destination {
     let path = request.uri().path();
+    if matches!(signed_for, None | Some(operator::SERVICE))
+        && let Some(operation) = path.strip_prefix(operator::PATH)
+    {
+        return Destination::Operator { operation: operation.to_owned() };
+    }
     match signed_for {
         Some("s3") => return Destination::S3,
         Some(service) => return Destination::Api { service: service.to_owned() },
@@ -84,6 +95,7 @@ mod tests {
     #[test]
     fn requests_find_their_way() {
         let api = |service: &str| Destination::Api { service: service.to_owned() };
+        let operator = |operation: &str| Destination::Operator { operation: operation.to_owned() };
         let git = |repository: &str| Destination::Git { repository: repository.to_owned() };
         let form = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
         for (path, headers, signed_for, expected) in [
@@ -100,6 +112,9 @@ mod tests {
             ("/bucket/form", &form[..], None, Destination::S3),
             ("/v2/", &[][..], None, Destination::NotBuilt { what: "The image registry" }),
             ("/_landfall/console", &[][..], None, Destination::NotBuilt { what: "The console" }),
+            ("/_landfall/operator/DescribeServer", &[][..], Some("landfall"), operator("DescribeServer")),
+            ("/_landfall/operator/DescribeServer", &[][..], None, operator("DescribeServer")),
+            ("/_landfall/operator/DescribeServer", &[][..], Some("s3"), Destination::S3),
             ("/bucket/key?X-Amz-Signature=0", &[][..], None, Destination::S3),
         ] {
             assert_eq!(route(&request(path, headers), signed_for), expected, "{path} {signed_for:?}");

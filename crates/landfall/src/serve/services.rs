@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use aws::internal::{codebuild::PipelineBuilds, codecommit::Sources};
 use aws::{Dispatch, Guard};
 use engine::{Engine, EngineOptions};
-use kernel::{Blobs, Clock, Ids, Scope, Seal, Stop, Store, SystemIds};
+use kernel::{Blobs, Clock, Ids, Scope, Seal, Stop, Store, SystemIds, Timestamp};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -27,6 +27,21 @@ pub(crate) struct Services {
     pub(crate) s3: s3::Wire,
     pub(crate) git: Arc<codecommit::Service>,
     pub(crate) host_commands: aws::codedeploy_commands::Gated,
+    /// For what Landfall itself is asked.
+    pub(crate) guard: Guard,
+    pub(crate) about: About,
+}
+
+/// How this server runs.
+pub(crate) struct About {
+    pub(crate) started_at: Timestamp,
+    /// Where others reach this server, if the request does not tell.
+    pub(crate) url: String,
+    pub(crate) auth: &'static str,
+    pub(crate) engine: &'static str,
+    pub(crate) data_dir: String,
+    pub(crate) account: String,
+    pub(crate) region: String,
 }
 
 /// What the services are made from.
@@ -111,7 +126,21 @@ impl Wiring<'_> {
             Arc::new(aws::sts::Gated::new(Arc::clone(iam) as _, registry::STS.gate(guard)?)),
         ];
         let s3 = if open { s3.trusting() } else { s3 };
-        Ok(Arc::new(Services { authenticator, open, api, s3, git, host_commands }))
+        let (guard, about) = (guard.clone(), self.about(ground));
+        Ok(Arc::new(Services { authenticator, open, api, s3, git, host_commands, guard, about }))
+    }
+
+    fn about(&self, ground: &Ground) -> About {
+        let options = self.options;
+        About {
+            started_at: ground.clock.now(),
+            url: self.public_url.to_owned(),
+            auth: if options.auth == Auth::Open { "open" } else { "enforce" },
+            engine: options.engine_kind().name(),
+            data_dir: options.data_dir.display().to_string(),
+            account: options.account.clone(),
+            region: options.region.clone(),
+        }
     }
 
     async fn ground(&self) -> anyhow::Result<Ground> {
