@@ -36,7 +36,7 @@ pub mod work;
 
 pub use arn::Arn;
 pub use blobs::{BlobError, BlobRef, Blobs, Staged};
-pub use bus::{Bus, Cursor, Delivered, Event, Subscription};
+pub use bus::{Bus, Cursor, Delivered, Event, Subscription, Tail};
 pub use caller::{Caller, Principal, Session, Via};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use document::{Document, Index, Order, Page, Stored};

@@ -140,6 +140,45 @@ async fn passing_over_other_sources_loses_nothing_that_was_not_advanced_over() {
 }
 
 #[tokio::test]
+async fn a_tail_sees_what_comes_after_it_in_order_and_keeps_nothing() {
+    let f = Fixture::new();
+    publish(&f, "aws.a", 1).await;
+    let mut tail = f.store.bus().tail();
+    assert!(tokio::time::timeout(Duration::from_millis(30), tail.next_batch(9)).await.is_err());
+    for n in 2..=4 {
+        publish(&f, "aws.b", n).await;
+    }
+    let seen = |batch: Vec<Event>| batch.into_iter().map(|event| event.id).collect::<Vec<_>>();
+    assert_eq!(seen(tail.next_batch(2).await.unwrap()), ["event-2", "event-3"]);
+    assert_eq!(seen(tail.next_batch(2).await.unwrap()), ["event-4"]);
+    let waiting = tokio::spawn(async move { tail.next_batch(9).await.unwrap() });
+    publish(&f, "aws.a", 5).await;
+    assert_eq!(seen(waiting.await.unwrap()), ["event-5"]);
+    // Nobody has a cursor, so nothing says that anybody has read them.
+    assert_eq!(f.store.bus().prune(start() + Duration::from_secs(9)).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn pruning_goes_on_over_many_and_stops_at_the_first_that_is_kept() {
+    let f = Fixture::new();
+    let mut all = f.store.bus().subscribe_from_start("todo.all").await.unwrap();
+    for (n, age) in [(1_200, 60), (1, 0), (3, 60)] {
+        let mut batch = Batch::new(&scope());
+        for n in 0..n {
+            batch = batch.publish(&Event { time: start() - Duration::from_secs(age), ..event("aws.a", n) });
+        }
+        f.documents.commit(batch).await.unwrap();
+    }
+    let mut last = None;
+    while last.as_ref().is_none_or(|last: &Delivered| last.event.id != "event-2" || last.event.time == start()) {
+        last = all.next_batch(1_000).await.unwrap().pop();
+    }
+    all.acknowledge(&last.unwrap().cursor).await.unwrap();
+    assert_eq!(f.store.bus().prune(start() - Duration::from_secs(30)).await.unwrap(), 1_200);
+    assert_eq!(f.store.bus().prune(start() + Duration::from_secs(1)).await.unwrap(), 4);
+}
+
+#[tokio::test]
 async fn events_are_json_as_eventbridge_writes_them() {
     let json = serde_json::to_value(event("aws.a", 1)).unwrap();
     assert_eq!(json["detail-type"], "Test");
