@@ -24,6 +24,7 @@ mod large;
 pub mod names;
 pub mod paging;
 mod principals;
+pub mod removal;
 pub mod retention;
 mod scope;
 mod seal;
@@ -35,7 +36,7 @@ mod timestamp;
 pub mod work;
 
 pub use arn::Arn;
-pub use blobs::{BlobError, BlobRef, Blobs, Staged};
+pub use blobs::{BlobError, BlobRef, Blobs, Staged, UnusedBlobs};
 pub use bus::{Bus, Cursor, Delivered, Event, Subscription, Tail};
 pub use caller::{Caller, Principal, Session, Via};
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -1,4 +1,5 @@
-//! What the kernel itself clears away: expired client tokens, and events that everybody has read.
+//! What the kernel itself clears away: expired client tokens, events that everybody has read, and what was set aside
+//! for a backup that has ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::client_token::ClientToken;
+use crate::removal::Removals;
 use crate::{Documents, Lease, Reconciler, Scope, StepError, Stop, Store, Stored, WorkOptions, work};
 
 /// How long an event is kept at least: long enough to look at what happened yesterday.
 const KEEP_EVENTS: Duration = Duration::from_secs(2 * 24 * 3_600);
 
-/// How often old events are looked for.
+/// How often old events and set-aside content are looked for.
 const PERIOD: Duration = Duration::from_secs(3_600);
 
 /// Tidies until `stop`; the server runs one of these.
@@ -23,15 +25,21 @@ pub async fn run(store: Arc<Store>, stop: Stop) {
     let events = async {
         tokio::select! {
             () = stop.stopped() => {}
-            () = prune_events(&store) => {}
+            () = tidy_for_ever(&store) => {}
         }
     };
     tokio::join!(tokens, events);
 }
 
-async fn prune_events(store: &Arc<Store>) {
+async fn tidy_for_ever(store: &Arc<Store>) {
     let clock = Arc::clone(store.clock());
+    let removals = Removals::in_folder(store.dir());
     loop {
+        let removals = removals.clone();
+        match tokio::task::spawn_blocking(move || removals.clear()).await {
+            Ok(Ok(())) => {}
+            failed => tracing::warn!(?failed, "what was set aside for a backup is still there"),
+        }
         match store.bus().prune(clock.now() - KEEP_EVENTS).await {
             Ok(pruned) => tracing::debug!(pruned, "old events forgotten"),
             Err(error) => tracing::warn!(%error, "cannot forget old events"),

@@ -1,6 +1,6 @@
 //! Several writes of one service, made together.
 
-use crate::store::{Address, CommitError, LARGEST_DOCUMENT, Operation, Put, StoreError};
+use crate::store::{Address, CommitError, LARGEST_DOCUMENT, Operation, Put, StoreError, add_rows};
 use crate::work::Lease;
 use crate::{Cursor, Document, Event, Scope, Stored};
 
@@ -91,7 +91,9 @@ impl Batch {
         let address = self.address::<T>(document.key());
         match encode(document, &address) {
             Ok(body) => {
-                let put = Put { address, due: document.due(), indexes: document.indexes(), body };
+                let mut indexes = document.indexes();
+                add_rows(&body, &mut indexes);
+                let put = Put { address, due: document.due(), indexes, body };
                 self.operations.push(operation(put));
             }
             Err(reason) => self.refuse(T::KIND, &address.key, reason),

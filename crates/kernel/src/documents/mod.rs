@@ -31,6 +31,11 @@ impl Documents {
         self.store.bus()
     }
 
+    /// The service that this is the handle of.
+    pub(crate) fn name(&self) -> &str {
+        &self.service
+    }
+
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.store
     }

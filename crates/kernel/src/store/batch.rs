@@ -162,7 +162,7 @@ fn advance(connection: &Connection, consumer: &str, to: i64) -> Result<(), Commi
     }
 }
 
-fn remembered(indexes: &[Index]) -> String {
+pub(super) fn remembered(indexes: &[Index]) -> String {
     let rows: Vec<[&str; 3]> = indexes.iter().map(|index| [&*index.name, &*index.value, &*index.sort]).collect();
     if rows.is_empty() {
         String::new()

@@ -73,6 +73,9 @@ pub enum StoreError {
         /// The kind refused.
         kind: String,
     },
+    /// Content that lies beside the store (blobs, repositories, log segments) could not be read or removed.
+    #[error("content in the data folder: {0}")]
+    Content(Arc<dyn std::error::Error + Send + Sync>),
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,

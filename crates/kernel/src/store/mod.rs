@@ -8,9 +8,12 @@ mod batch;
 mod error;
 mod lease;
 mod lock;
+mod migrations;
 mod reader;
+mod references;
 mod schema;
 mod signals;
+mod snapshot;
 mod writer;
 
 use std::fs::DirBuilder;
@@ -21,9 +24,12 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 pub use error::{CommitError, OpenError, StoreError};
+pub use migrations::FORMAT;
+pub use snapshot::{DATABASE, Snapshot, snapshot};
 
 pub(crate) use batch::{Address, Operation, Put, apply};
 pub(crate) use lease::{Claim, Claimed, Released, claim, release, renew};
+pub(crate) use references::{add_rows, unreferenced};
 pub(crate) use schema::key_upper_bound;
 pub(crate) use signals::Signals;
 pub(crate) use writer::Durability;
@@ -58,8 +64,8 @@ impl Store {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
         made.map_err(|source| OpenError::Folder { dir: dir.to_owned(), source })?;
         let lock = lock::FolderLock::take(dir)?;
-        let file = dir.join("landfall.db");
-        let connection = schema::open_for_writing(&file)?;
+        let file = dir.join(DATABASE);
+        let connection = schema::open_for_writing(dir, &file)?;
         let signals = Arc::new(Signals::new(schema::last_event(&connection)?));
         let version = schema::last_version(&connection)?;
         let connections = |count| (0..count).map(|_| schema::open_for_reading(&file)).collect::<Result<Vec<_>, _>>();

@@ -4,10 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::migrations::{FORMAT, migrate};
 use super::{OpenError, StoreError};
-
-/// The format that this release writes; kept in SQLite's `user_version`.
-const FORMAT: i64 = 1;
 
 /// A document's index rows are remembered in the document itself, so that a replacement that leaves them
 /// alone, which is most of them, touches no index.
@@ -38,14 +36,15 @@ CREATE TABLE events (
 CREATE TABLE consumers (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
-/// Opens or makes the database for the writing thread.
-pub(super) fn open_for_writing(file: &Path) -> Result<Connection, OpenError> {
+/// Opens or makes the database of the data folder `dir` for the writing thread.
+pub(super) fn open_for_writing(dir: &Path, file: &Path) -> Result<Connection, OpenError> {
     let connection = Connection::open(file).map_err(StoreError::from)?;
     prepare(&connection).map_err(StoreError::from)?;
     let found = format_of(&connection).map_err(StoreError::from)?;
     match found {
         0 => create(&connection).map_err(StoreError::from)?,
         FORMAT => {}
+        older if (1..FORMAT).contains(&older) => migrate(&connection, dir, older)?,
         _ => return Err(OpenError::Newer { found, known: FORMAT }),
     }
     Ok(connection)
@@ -59,7 +58,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn format_of(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn format_of(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 

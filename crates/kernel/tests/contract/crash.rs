@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::fixture::{Task, scope, task};
 use async_trait::async_trait;
+use kernel::store::DATABASE;
 use kernel::{
-    Batch, Blobs, Clock, Event, Ids, Lease, Page, Reconciler, Scope, StepError, Stop, Store, Stored, SystemClock,
-    SystemIds, WorkOptions, work,
+    Batch, Blobs, Clock, Collector, Event, Ids, Lease, ManualClock, Page, Reconciler, Retention, Scope, StepError,
+    Stop, Store, Stored, SystemClock, SystemIds, UnusedBlobs, WorkOptions, work,
 };
 
 const FOLDER: &str = "KERNEL_CRASH_TEST_FOLDER";
@@ -49,7 +50,27 @@ fn victim() {
     runtime.block_on(write_for_ever(Path::new(&folder)));
 }
 
+/// What a folder goes through before it is written to: the way from an older format, and the removal of a blob that
+/// was found unused long ago.
+async fn pass_by_the_rare_points(folder: &Path) {
+    let database = rusqlite::Connection::open(folder.join(DATABASE)).unwrap();
+    if database.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap() > 0 {
+        database.pragma_update(None, "user_version", 1).unwrap();
+    }
+    drop(database);
+    let blobs = Blobs::open(folder, "rare").unwrap();
+    let clock = ManualClock::at(SystemClock.now() + Duration::from_secs(60));
+    let store = Store::open(folder, Arc::new(clock.clone())).unwrap();
+    blobs.put_bytes("nobody refers to this").await.unwrap();
+    let unused = UnusedBlobs::new(store.service("rare"), blobs, "unused");
+    for _ in 0..2 {
+        unused.collect(&Retention::default(), false).await.unwrap();
+        clock.advance(Duration::from_secs(48 * 3_600));
+    }
+}
+
 async fn write_for_ever(folder: &Path) {
+    pass_by_the_rare_points(folder).await;
     let store = Store::open(folder, Arc::new(SystemClock)).unwrap();
     let documents = store.service("todo");
     let blobs = Blobs::open(folder, "todo").unwrap();
@@ -87,11 +108,15 @@ fn run_victim(folder: &Path, crash_point: Option<&str>, life: Duration) -> Vec<S
     let mut victim = start_victim(folder, crash_point);
     let lines = BufReader::new(victim.stdout.take().unwrap());
     let mut acknowledged = Vec::new();
-    let mut deadline = None;
+    let (mut deadline, begun) = (None, Instant::now());
     for line in lines.lines() {
         let line = line.unwrap();
         if line == "ready" {
             deadline = Some(Instant::now() + life);
+        }
+        if begun.elapsed() > Duration::from_secs(60) {
+            victim.kill().unwrap();
+            panic!("the victim never came by {crash_point:?}");
         }
         // A line cut by the kill has no whole name.
         acknowledged.extend(line.strip_prefix("acknowledged ").filter(|name| name.len() == 36).map(str::to_owned));

@@ -6,5 +6,7 @@ mod bus;
 mod crash;
 mod documents;
 mod fixture;
+mod formats;
 mod store;
+mod unused_blobs;
 mod work;

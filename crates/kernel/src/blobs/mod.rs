@@ -4,18 +4,24 @@
 //! was given is to content that is on disk. Each service has an area of its own, so that removing what it
 //! no longer refers to takes nothing from another.
 
+mod unused;
+
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+
+pub use unused::UnusedBlobs;
+
+use crate::removal::Removals;
 
 /// The size of the pieces in which blobs are read.
 const CHUNK: usize = 256 * 1024;
@@ -50,6 +56,9 @@ pub type BlobStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 #[derive(Debug, Clone)]
 pub struct Blobs {
     dir: Arc<Path>,
+    removals: Removals,
+    /// Shared by who puts a blob in its place, alone for who looks whether one is old and removes it.
+    places: Arc<RwLock<()>>,
 }
 
 impl Blobs {
@@ -69,7 +78,7 @@ impl Blobs {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => fs::create_dir_all(&unfinished)?,
         }
-        Ok(Self { dir: dir.into() })
+        Ok(Self { dir: dir.into(), removals: Removals::in_folder(data_dir), places: Arc::default() })
     }
 
     /// Writes the whole of `content`. When this resolves it is on disk. Dropped or failed, nothing is left.
@@ -81,8 +90,8 @@ impl Blobs {
     /// before it becomes a blob. Dropped or failed, nothing is left.
     pub async fn stage(&self, content: impl Stream<Item = io::Result<Bytes>> + Send) -> Result<Staged, BlobError> {
         let (sender, receiver) = mpsc::channel(8);
-        let dir = Arc::clone(&self.dir);
-        let writer = tokio::task::spawn_blocking(move || write(&dir, receiver));
+        let area = self.clone();
+        let writer = tokio::task::spawn_blocking(move || write(area, receiver));
         let mut content = std::pin::pin!(content);
         while let Some(piece) = content.next().await {
             let failed = piece.is_err();
@@ -136,10 +145,9 @@ impl Blobs {
     /// Removes the blob; an absent one is no error. The same content has the same blob: only who knows that
     /// nothing else of this area refers to it may call this.
     pub async fn remove(&self, digest: &str) -> Result<(), BlobError> {
-        match tokio::fs::remove_file(self.path(digest)?).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
+        let (path, removals) = (self.path(digest)?, self.removals.clone());
+        let remove = move || removals.file(&path);
+        Ok(tokio::task::spawn_blocking(remove).await.map_err(io::Error::other)??)
     }
 
     /// The next `limit` digests behind `after`, in their order: for who looks for blobs that nothing refers to.
@@ -195,8 +203,8 @@ fn place(dir: &Path, digest: &str) -> Option<PathBuf> {
 /// `Ok(None)` marks the end: a channel that closes without it means that the source was dropped.
 type Piece = io::Result<Option<Bytes>>;
 
-fn write(dir: &Arc<Path>, mut pieces: mpsc::Receiver<Piece>) -> Result<Staged, BlobError> {
-    let mut temporary = Temporary::create(dir)?;
+fn write(area: Blobs, mut pieces: mpsc::Receiver<Piece>) -> Result<Staged, BlobError> {
+    let mut temporary = Temporary::create(&area.dir)?;
     let mut hash = digest::Context::new(&digest::SHA256);
     let mut size = 0;
     loop {
@@ -213,7 +221,7 @@ fn write(dir: &Arc<Path>, mut pieces: mpsc::Receiver<Piece>) -> Result<Staged, B
     }
     temporary.file.sync_all()?;
     let blob = BlobRef { digest: hex::encode(hash.finish()), size };
-    Ok(Staged { blob, temporary, dir: Arc::clone(dir) })
+    Ok(Staged { blob, temporary, area })
 }
 
 /// Content that is on disk and not a blob yet; see [`Blobs::stage`]. Dropped, it is removed.
@@ -221,7 +229,7 @@ fn write(dir: &Arc<Path>, mut pieces: mpsc::Receiver<Piece>) -> Result<Staged, B
 pub struct Staged {
     blob: BlobRef,
     temporary: Temporary,
-    dir: Arc<Path>,
+    area: Blobs,
 }
 
 impl Staged {
@@ -232,8 +240,8 @@ impl Staged {
 
     /// Makes it a blob, also where the same content is one already. When this resolves it is there after a crash.
     pub async fn keep(self) -> Result<BlobRef, BlobError> {
-        let Self { blob, temporary, dir } = self;
-        let keep = move || temporary.keep(&dir, &blob.digest).map(|()| blob);
+        let Self { blob, temporary, area } = self;
+        let keep = move || temporary.keep(&area, &blob.digest).map(|()| blob);
         tokio::task::spawn_blocking(keep).await.map_err(io::Error::other)?
     }
 }
@@ -251,15 +259,18 @@ impl Temporary {
         Ok(Self { file: File::create_new(&path)?, path })
     }
 
-    fn keep(self, dir: &Path, digest: &str) -> Result<(), BlobError> {
-        let place = place(dir, digest).ok_or_else(|| BlobError::Digest(digest.to_owned()))?;
-        let folder = place.parent().unwrap_or(dir);
+    fn keep(self, area: &Blobs, digest: &str) -> Result<(), BlobError> {
+        let place = area.path(digest)?;
+        let folder = place.parent().unwrap_or(&area.dir);
         if !folder.exists() {
             fs::create_dir_all(folder)?;
-            File::open(dir)?.sync_all()?;
+            File::open(&area.dir)?.sync_all()?;
         }
         crate::crash_point!("blob_before_rename");
-        fs::rename(&self.path, &place)?;
+        {
+            let _placing = area.places.read().unwrap_or_else(PoisonError::into_inner);
+            fs::rename(&self.path, &place)?;
+        }
         File::open(folder)?.sync_all()?;
         Ok(())
     }

@@ -1,0 +1,170 @@
+//! Removing content while a backup may be copying it.
+//!
+//! A backup copies what its snapshot of the store refers to, which takes a while. Whatever is removed meanwhile is not
+//! removed but set aside, under `DIR/set-aside` at its old path, where the backup finds it; once no backup runs it
+//! goes. The backup is a process of its own, so the sign is a lock on `DIR/backup.lock`, which the kernel frees however
+//! that process ends.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where what was removed during a backup waits for its end.
+pub const SET_ASIDE: &str = "set-aside";
+
+/// The file whose lock says that a backup runs.
+pub const BACKUP_LOCK: &str = "backup.lock";
+
+/// How files and folders of one data folder are removed. Cheap to clone; its calls block for a moment.
+#[derive(Debug, Clone)]
+pub struct Removals {
+    data_dir: Arc<Path>,
+}
+
+/// Held by who moves content from one file to others: no backup begins before it is dropped.
+#[derive(Debug)]
+pub struct NoBackup(#[expect(dead_code, reason = "held open for its lock")] File);
+
+/// Held by a backup: while it lives, nothing that is removed is lost.
+#[derive(Debug)]
+pub struct BackupRuns(#[expect(dead_code, reason = "held open for its lock")] File);
+
+impl Removals {
+    /// Of the data folder `data_dir`.
+    #[must_use]
+    pub fn in_folder(data_dir: &Path) -> Self {
+        Self { data_dir: data_dir.into() }
+    }
+
+    /// Removes the file at `path`, which is in the data folder; one that is gone is no error.
+    pub fn file(&self, path: &Path) -> io::Result<()> {
+        absent_is_fine(match self.no_backup()? {
+            Some(_held) => fs::remove_file(path),
+            None => self.set_aside(path).or_else(|_| fs::remove_file(path)),
+        })
+    }
+
+    /// Removes the folder at `path`, which is in the data folder, with all that is in it; one that is gone is no error.
+    pub fn folder(&self, path: &Path) -> io::Result<()> {
+        absent_is_fine(match self.no_backup()? {
+            Some(_held) => fs::remove_dir_all(path),
+            // One that was removed at this path before, made again and is removed again is newer than the snapshot.
+            None => self.set_aside(path).or_else(|_| fs::remove_dir_all(path)),
+        })
+    }
+
+    /// Keeps backups from beginning; `None` while one runs.
+    pub fn no_backup(&self) -> io::Result<Option<NoBackup>> {
+        let file = self.lock_file()?;
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Some(NoBackup(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Begins a backup; `None` while another runs or something is just being removed or moved.
+    pub fn begin_backup(&self) -> io::Result<Option<BackupRuns>> {
+        let file = self.lock_file()?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(BackupRuns(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Removes what was set aside, unless a backup runs.
+    pub fn clear(&self) -> io::Result<()> {
+        match self.no_backup()? {
+            Some(_held) => absent_is_fine(fs::remove_dir_all(self.data_dir.join(SET_ASIDE))),
+            None => Ok(()),
+        }
+    }
+
+    fn set_aside(&self, path: &Path) -> io::Result<()> {
+        let within = path.strip_prefix(&*self.data_dir).map_err(io::Error::other)?;
+        let place = self.data_dir.join(SET_ASIDE).join(within);
+        place.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::rename(path, place)
+    }
+
+    fn lock_file(&self) -> io::Result<File> {
+        let path: PathBuf = self.data_dir.join(BACKUP_LOCK);
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    }
+}
+
+fn absent_is_fine(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn folder_with(name: &str) -> (tempfile::TempDir, Removals, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("blobs/x").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "content").unwrap();
+        let removals = Removals::in_folder(dir.path());
+        (dir, removals, path)
+    }
+
+    #[test]
+    fn without_a_backup_what_is_removed_is_gone() {
+        let (dir, removals, path) = folder_with("a");
+        removals.file(&path).unwrap();
+        removals.file(&path).unwrap();
+        assert!(!path.exists());
+        removals.folder(&dir.path().join("blobs")).unwrap();
+        removals.folder(&dir.path().join("blobs")).unwrap();
+        assert!(!dir.path().join("blobs").exists() && !dir.path().join(SET_ASIDE).exists());
+    }
+
+    #[test]
+    fn during_a_backup_it_is_set_aside_and_goes_afterwards() {
+        let (dir, removals, path) = folder_with("a");
+        let backup = removals.begin_backup().unwrap().unwrap();
+        assert!(removals.begin_backup().unwrap().is_none(), "one at a time");
+        removals.file(&path).unwrap();
+        fs::create_dir_all(dir.path().join("git/1.git/refs")).unwrap();
+        removals.folder(&dir.path().join("git/1.git")).unwrap();
+        removals.clear().unwrap();
+        assert!(!path.exists() && !dir.path().join("git/1.git").exists());
+        assert_eq!(fs::read(dir.path().join(SET_ASIDE).join("blobs/x/a")).unwrap(), b"content");
+        assert!(dir.path().join(SET_ASIDE).join("git/1.git/refs").is_dir());
+        drop(backup);
+        removals.clear().unwrap();
+        assert!(!dir.path().join(SET_ASIDE).exists());
+    }
+
+    #[test]
+    fn what_is_removed_twice_during_a_backup_leaves_its_first_content() {
+        let (dir, removals, _) = folder_with("a");
+        let _backup = removals.begin_backup().unwrap().unwrap();
+        let (group, kept) = (dir.path().join("logs/g"), dir.path().join(SET_ASIDE).join("logs/g"));
+        for stream in ["first", "second"] {
+            fs::create_dir_all(group.join(stream)).unwrap();
+            removals.folder(&group).unwrap();
+            assert!(!group.exists());
+        }
+        assert!(kept.join("first").exists() && !kept.join("second").exists());
+    }
+
+    #[test]
+    fn a_backup_waits_for_who_moves_content() {
+        let (_dir, removals, _) = folder_with("a");
+        let moving = removals.no_backup().unwrap().unwrap();
+        assert!(removals.begin_backup().unwrap().is_none());
+        drop(moving);
+        let backup = removals.begin_backup().unwrap();
+        assert!(backup.is_some() && removals.no_backup().unwrap().is_none());
+    }
+}
