@@ -104,11 +104,11 @@ class Server:
     def clone_url(self, repository: str) -> str:
         """A URL that any git takes: a plain password in open mode, a signature in enforce mode."""
         user, password = "test", "test"
-        host = self.endpoint.removeprefix("http://")
+        scheme, host = self.endpoint.split("://")
         path = f"/v1/repos/{repository}"
         if self.auth == "enforce":
             user, password = git_credentials(*self.root_key(), host, path)
-        return f"http://{urllib.parse.quote(user, safe='')}:{password}@{host}{path}"
+        return f"{scheme}://{urllib.parse.quote(user, safe='')}:{password}@{host}{path}"
 
     def aws(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """The aws command line, as a user of AWS_ENDPOINT_URL runs it."""

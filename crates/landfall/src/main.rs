@@ -12,6 +12,7 @@ mod listener;
 mod log;
 mod operator;
 mod serve;
+mod tls;
 
 use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Command {
     Serve(serve::Options),
     /// Show it: a server, a pipeline, two hosts, three pushes
     Demo(demo::Options),
+    /// The certificate authority behind `serve --tls`: print it, trust it
+    Tls(tls::Options),
     /// What the API of this version has
     Api(Api),
 }
@@ -56,6 +59,7 @@ async fn main() -> ExitCode {
     let done = match Landfall::parse().command {
         Command::Serve(options) => serve::run(options).await,
         Command::Demo(options) => demo::run(options).await,
+        Command::Tls(options) => tls::run(options),
         Command::Api(Api { command: ApiCommand::Coverage { json } }) => coverage::print(json),
     };
     exit::code(done)

@@ -5,15 +5,18 @@
 
 mod api;
 mod browser;
+mod endpoint;
 mod reply;
 mod route;
 mod whole;
 
 pub(crate) use browser::Guard as BrowserGuard;
+pub(crate) use endpoint::Endpoints;
 
 use crate::serve::Services;
+use crate::tls::{Accepted, Tls};
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -25,7 +28,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
@@ -39,14 +42,24 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub(crate) struct Listener {
     services: Arc<OnceLock<Arc<Services>>>,
     guard: browser::Guard,
+    endpoints: Endpoints,
     ids: Arc<dyn Ids>,
     stop: Stop,
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone)]
+struct Peer {
+    /// Absent for what is inside a container.
+    address: Option<String>,
+    /// `http` or `https`.
+    scheme: &'static str,
+}
+
 impl Listener {
     /// A listener that answers from [`Listener::open`] on.
-    pub(crate) fn new(guard: browser::Guard, ids: Arc<dyn Ids>, stop: Stop) -> Arc<Self> {
-        Arc::new(Self { services: Arc::default(), guard, ids, stop })
+    pub(crate) fn new(guard: browser::Guard, endpoints: Endpoints, ids: Arc<dyn Ids>, stop: Stop) -> Arc<Self> {
+        Arc::new(Self { services: Arc::default(), guard, endpoints, ids, stop })
     }
 
     /// Gives the services, which themselves hold this listener as their [`Door`].
@@ -54,17 +67,17 @@ impl Listener {
         let _ = self.services.set(services);
     }
 
-    /// Accepts until the stop, then drains.
-    pub(crate) async fn serve(self: Arc<Self>, port: TcpListener) {
+    /// Accepts until the stop, then drains. With `tls` the port speaks HTTPS.
+    pub(crate) async fn serve(self: Arc<Self>, port: TcpListener, tls: Option<Arc<Tls>>) {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = port.accept() => match accepted {
                     Ok((stream, address)) => {
                         let _ = stream.set_nodelay(true);
-                        let listener = Arc::clone(&self);
-                        let source = Some(address.ip().to_string());
-                        connections.spawn(async move { listener.connection(stream, source).await });
+                        let (listener, tls) = (Arc::clone(&self), tls.clone());
+                        let address = Some(address.ip().to_canonical().to_string());
+                        connections.spawn(async move { listener.accepted(stream, address, tls).await });
                     }
                     // Out of file descriptors, most likely: others will close theirs.
                     Err(error) => {
@@ -82,7 +95,19 @@ impl Listener {
         }
     }
 
-    async fn connection<S>(self: Arc<Self>, stream: S, source_ip: Option<String>)
+    async fn accepted(self: Arc<Self>, stream: TcpStream, address: Option<String>, tls: Option<Arc<Tls>>) {
+        let Some(tls) = tls else {
+            return self.connection(stream, Peer { address, scheme: "http" }).await;
+        };
+        match tls.accept(stream).await {
+            Ok(Accepted::Tls(stream)) => self.connection(stream, Peer { address, scheme: "https" }).await,
+            Ok(Accepted::NotTls) => tracing::debug!("a client spoke plain HTTP to the HTTPS port"),
+            // Most often a client that does not trust the certificate.
+            Err(error) => tracing::debug!(%error, "no TLS handshake"),
+        }
+    }
+
+    async fn connection<S>(self: Arc<Self>, stream: S, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -91,8 +116,8 @@ impl Listener {
         builder.http2().timer(TokioTimer::new());
         let listener = Arc::clone(&self);
         let service = service_fn(move |request| {
-            let (listener, source_ip) = (Arc::clone(&listener), source_ip.clone());
-            async move { Ok::<_, Infallible>(listener.request(request, source_ip).await) }
+            let (listener, peer) = (Arc::clone(&listener), peer.clone());
+            async move { Ok::<_, Infallible>(listener.request(request, peer).await) }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
@@ -103,12 +128,13 @@ impl Listener {
         log_end(connection.await);
     }
 
-    async fn request(&self, request: Request<Incoming>, source_ip: Option<String>) -> Response<Body> {
+    async fn request(&self, mut request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        name_host(&mut request);
         let request_id = self.ids.uuid();
         let span =
             tracing::info_span!("request", id = %request_id, method = %request.method(), path = %request.uri().path());
         async {
-            let reply = self.answer(request, &request_id, source_ip.as_deref()).await;
+            let reply = self.answer(request, &request_id, &peer).await;
             tracing::debug!(status = reply.status().as_u16(), "answered");
             reply::with_request_id(reply, &request_id)
         }
@@ -116,14 +142,15 @@ impl Listener {
         .await
     }
 
-    async fn answer(&self, request: Request<Incoming>, request_id: &str, source_ip: Option<&str>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, request_id: &str, peer: &Peer) -> Response<Body> {
         let Some(services) = self.services.get() else {
             return reply::text(503, "landfall is starting\n");
         };
         if let Err(refusal) = self.guard.check(request.headers()) {
             return reply::text(403, refusal);
         }
-        let from = Origin { request_id, source_ip, endpoint: reply::endpoint(request.headers()) };
+        let endpoint = self.endpoints.of(request.headers(), peer.scheme);
+        let from = Origin { request_id, source_ip: peer.address.as_deref(), endpoint };
         let signed_for = services.authenticator.claimed_service(&request);
         match route::route(&request, signed_for.as_deref()) {
             Destination::Health => reply::text(200, "ok\n"),
@@ -143,7 +170,17 @@ impl Door for Listener {
         // A build may be back before the services are: the clone sees them when they come.
         let listener = Arc::new(self.clone());
         let span = tracing::debug_span!("inside", container = %label);
-        Box::pin(Self::connection(listener, stream, None).instrument(span))
+        let peer = Peer { address: None, scheme: "http" };
+        Box::pin(Self::connection(listener, stream, peer).instrument(span))
+    }
+}
+
+/// HTTP/2 has `:authority` in the place of the header `host`, and an absolute URI outweighs it (RFC 9112, 3.2.2): what is
+/// checked, signed and answered is one and the same.
+fn name_host<B>(request: &mut Request<B>) {
+    let named = request.uri().authority().map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default());
+    if let Some(host) = named.and_then(|host| HeaderValue::from_str(host).ok()) {
+        request.headers_mut().insert("host", host);
     }
 }
 
@@ -151,7 +188,7 @@ impl Door for Listener {
 struct Origin<'r> {
     request_id: &'r str,
     source_ip: Option<&'r str>,
-    /// `http://` and the request's Host.
+    /// Scheme and host by which the request came.
     endpoint: Option<String>,
 }
 

@@ -9,11 +9,6 @@ use std::io;
 /// The body of every reply: bytes, or a stream.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// How the client reached us, for URLs in replies.
-pub(super) fn endpoint(headers: &http::HeaderMap) -> Option<String> {
-    Some(format!("http://{}", headers.get("host")?.to_str().ok()?))
-}
-
 /// A body of known bytes.
 pub(super) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()

@@ -5,6 +5,7 @@ mod options;
 pub(crate) mod registry;
 mod repositories;
 mod services;
+mod tls;
 
 pub(crate) use options::{Auth, Options};
 pub(crate) use services::Services;
@@ -12,7 +13,7 @@ pub(crate) use services::Services;
 use services::Wiring;
 
 use crate::exit::user_error;
-use crate::listener::{BrowserGuard, Listener};
+use crate::listener::{BrowserGuard, Endpoints, Listener};
 use crate::log;
 use kernel::{OpenError, Stop, Store, SystemClock, SystemIds};
 use std::fs::DirBuilder;
@@ -44,9 +45,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let address = port.local_addr()?;
 
     let guard = BrowserGuard::new(options.auth == Auth::Open, options.public_url.as_deref());
-    let listener = Listener::new(guard, Arc::new(SystemIds), stop.clone());
+    let endpoints = Endpoints::new(options.public_url.as_deref());
+    let tls = tls::of(&options, address.ip())?;
+    let listener = Listener::new(guard, endpoints, Arc::new(SystemIds), stop.clone());
     let mut tasks = JoinSet::new();
-    let public_url = options.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let url = format!("{}://{address}", options.scheme());
+    let public_url = options.public_url.clone().unwrap_or_else(|| url.clone());
     let wiring = Wiring {
         options: &options,
         public_url: &public_url,
@@ -57,10 +61,10 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     };
     listener.open(wiring.services().await?);
 
-    println!("listening on http://{address}");
+    println!("listening on {url}");
     std::io::stdout().flush()?;
     tokio::spawn(stop_on_signal(stop.clone()));
-    let whole = serve_whole(listener.serve(port), &mut tasks, &stop).await;
+    let whole = serve_whole(listener.serve(port, tls), &mut tasks, &stop).await;
     drain(tasks).await;
     tracing::info!("stopped");
     whole

@@ -35,6 +35,15 @@ pub(crate) struct Options {
     /// The region where a client names none
     #[arg(long, default_value = "us-east-1")]
     pub(crate) region: String,
+    /// Serve HTTPS, by a local certificate authority in DIR/tls unless files are given; `landfall tls trust` trusts it
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Serve HTTPS with this certificate chain (PEM), read again when the file changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// How others reach this server, for the URLs in replies
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
@@ -66,12 +75,20 @@ impl Options {
                 self.listen
             )));
         }
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            return Err(user_error("a certificate goes with its key: give both --tls-cert and --tls-key"));
+        }
         if self.engine == Engine::Docker {
             return Err(user_error(
                 "--engine docker is not built in this version of Landfall: use --engine sandbox, which needs root and runc but no daemon",
             ));
         }
         Ok(())
+    }
+
+    /// `https` or `http`: what the port speaks.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls || self.tls_cert.is_some() { "https" } else { "http" }
     }
 
     /// Whether builds may use image `host`: on loopback in open mode everybody may.
@@ -130,6 +147,8 @@ mod tests {
             (&["--account", "12"][..], "twelve digits"),
             (&["--image-map", "host"][..], "GLOB=REF"),
             (&["--auth", "maybe"][..], "possible values"),
+            (&["--tls-cert", "cert.pem"][..], "--tls-key"),
+            (&["--tls-key", "key.pem"][..], "--tls-cert"),
         ] {
             let error = check(arguments).expect_err(part);
             assert!(error.contains(part), "{error}");

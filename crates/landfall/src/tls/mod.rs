@@ -1,0 +1,20 @@
+//! HTTPS on the listener: certificates by a local authority of our own, or from files.
+//!
+//! [`authority`] is the local CA in `DIR/tls/`, [`names`] says what its certificates are good for, [`local`] issues and
+//! renews them, [`given`] takes certificate and key from files instead, and [`accept`] speaks the handshake.
+//! [`command`] is `landfall tls`, and [`trust`] says how a machine comes to trust the CA.
+
+mod accept;
+mod authority;
+mod command;
+mod given;
+mod local;
+mod names;
+mod trust;
+
+pub(crate) use accept::{Accepted, Tls};
+pub(crate) use authority::Authority;
+pub(crate) use command::{Options, run};
+pub(crate) use given::GivenCertificate;
+pub(crate) use local::LocalCertificates;
+pub(crate) use names::Names;
