@@ -3,12 +3,15 @@
 mod applications;
 mod configs;
 mod deployments;
+mod github_tokens;
 mod group_settings;
 mod groups;
 mod instances;
 mod list_deployments;
 mod revisions;
+mod tags;
 mod targets;
+mod waits;
 
 use crate::Service;
 use crate::model::{Application, DeploymentGroup};
@@ -40,10 +43,12 @@ operations! {
     get_application(GetApplicationInput) -> GetApplicationOutput = applications::get;
     batch_get_applications(BatchGetApplicationsInput) -> BatchGetApplicationsOutput = applications::batch_get;
     list_applications(ListApplicationsInput) -> ListApplicationsOutput = applications::list;
+    update_application(UpdateApplicationInput) -> UpdateApplicationOutput = applications::update;
     delete_application(DeleteApplicationInput) -> DeleteApplicationOutput = applications::delete;
 
     register_application_revision(RegisterApplicationRevisionInput) -> RegisterApplicationRevisionOutput = revisions::register;
     get_application_revision(GetApplicationRevisionInput) -> GetApplicationRevisionOutput = revisions::get;
+    batch_get_application_revisions(BatchGetApplicationRevisionsInput) -> BatchGetApplicationRevisionsOutput = revisions::batch_get;
     list_application_revisions(ListApplicationRevisionsInput) -> ListApplicationRevisionsOutput = revisions::list;
 
     create_deployment_group(CreateDeploymentGroupInput) -> CreateDeploymentGroupOutput = groups::create;
@@ -62,6 +67,8 @@ operations! {
     get_deployment(GetDeploymentInput) -> GetDeploymentOutput = deployments::get;
     batch_get_deployments(BatchGetDeploymentsInput) -> BatchGetDeploymentsOutput = deployments::batch_get;
     stop_deployment(StopDeploymentInput) -> StopDeploymentOutput = deployments::stop;
+    continue_deployment(ContinueDeploymentInput) -> ContinueDeploymentOutput = waits::continue_deployment;
+    skip_wait_time_for_instance_termination(SkipWaitTimeForInstanceTerminationInput) -> SkipWaitTimeForInstanceTerminationOutput = waits::skip;
     list_deployments(ListDeploymentsInput) -> ListDeploymentsOutput = list_deployments::list;
 
     list_deployment_targets(ListDeploymentTargetsInput) -> ListDeploymentTargetsOutput = targets::list;
@@ -78,6 +85,13 @@ operations! {
     list_on_premises_instances(ListOnPremisesInstancesInput) -> ListOnPremisesInstancesOutput = instances::list;
     add_tags_to_on_premises_instances(AddTagsToOnPremisesInstancesInput) -> AddTagsToOnPremisesInstancesOutput = instances::add_tags;
     remove_tags_from_on_premises_instances(RemoveTagsFromOnPremisesInstancesInput) -> RemoveTagsFromOnPremisesInstancesOutput = instances::remove_tags;
+
+    tag_resource(TagResourceInput) -> TagResourceOutput = tags::tag;
+    untag_resource(UntagResourceInput) -> UntagResourceOutput = tags::untag;
+    list_tags_for_resource(ListTagsForResourceInput) -> ListTagsForResourceOutput = tags::list;
+
+    list_git_hub_account_token_names(ListGitHubAccountTokenNamesInput) -> ListGitHubAccountTokenNamesOutput = github_tokens::list;
+    delete_git_hub_account_token(DeleteGitHubAccountTokenInput) -> DeleteGitHubAccountTokenOutput = github_tokens::delete;
 }
 
 impl Service {

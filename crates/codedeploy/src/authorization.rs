@@ -48,6 +48,11 @@ fn instances(caller: &Caller, input: &Value) -> Vec<String> {
     names.iter().filter_map(Value::as_str).flat_map(|name| arn(caller, format!("instance:{name}"))).collect()
 }
 
+/// For the operations on tags: what their ARN names.
+fn resource(_: &Caller, input: &Value) -> Vec<String> {
+    vec![text(input, "ResourceArn").to_owned()]
+}
+
 /// For operations that take a deployment's id: AWS checks them on `*` in effect, as an id names no resource.
 fn all(_: &Caller, _: &Value) -> Vec<String> {
     Vec::new()
@@ -66,12 +71,14 @@ macro_rules! rows {
 /// One row for each operation that is built.
 pub static AUTHORIZATION: &[Authorization] = rows! {
     AddTagsToOnPremisesInstances on instances;
+    BatchGetApplicationRevisions on application;
     BatchGetApplications on applications;
     BatchGetDeploymentGroups on groups;
     BatchGetDeploymentInstances on all;
     BatchGetDeploymentTargets on all;
     BatchGetDeployments on all;
     BatchGetOnPremisesInstances on instances;
+    ContinueDeployment on all;
     CreateApplication on application;
     CreateDeployment on group;
     CreateDeploymentConfig on config;
@@ -79,6 +86,7 @@ pub static AUTHORIZATION: &[Authorization] = rows! {
     DeleteApplication on application;
     DeleteDeploymentConfig on config;
     DeleteDeploymentGroup on group;
+    DeleteGitHubAccountToken on all;
     DeregisterOnPremisesInstance on instance;
     GetApplication on application;
     GetApplicationRevision on application;
@@ -95,11 +103,17 @@ pub static AUTHORIZATION: &[Authorization] = rows! {
     ListDeploymentInstances on all;
     ListDeploymentTargets on all;
     ListDeployments on list_of_group;
+    ListGitHubAccountTokenNames on all;
     ListOnPremisesInstances on all;
+    ListTagsForResource on resource;
     RegisterApplicationRevision on application;
     RegisterOnPremisesInstance on instance;
     RemoveTagsFromOnPremisesInstances on instances;
+    SkipWaitTimeForInstanceTermination on all;
     StopDeployment on all;
+    TagResource on resource;
+    UntagResource on resource;
+    UpdateApplication on application;
     UpdateDeploymentGroup on group;
 };
 

@@ -14,7 +14,7 @@ mod signer;
 mod target;
 
 pub use application::Application;
-pub use config::{DEFAULT_CONFIG, DeploymentConfig, PREDEFINED, predefined};
+pub use config::{DEFAULT_CONFIG, DeploymentConfig, PREDEFINED, Predefined, Traffic, predefined};
 pub use deployment::{Deployment, Fault, Overview, Rollback, Status, StopRequest};
 pub use group::DeploymentGroup;
 pub use instance::{Identity, OnPremisesInstance};

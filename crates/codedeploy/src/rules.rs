@@ -4,6 +4,7 @@ pub mod command;
 pub mod deadlines;
 pub mod diagnostics;
 pub mod lifecycle;
+pub mod resource;
 pub mod revision;
 pub mod specification;
 pub mod tags;

@@ -6,12 +6,13 @@
 mod deployment;
 mod end;
 mod fleet;
+mod retention;
 mod rollback;
 mod start;
 mod target;
 mod wave;
 
-pub(crate) use deployment::Deployments;
+pub(crate) use deployment::{Deployments, targets_of};
 pub(crate) use end::last;
 pub(crate) use fleet::selection;
 pub(crate) use rollback::deployment_id;

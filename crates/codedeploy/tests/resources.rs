@@ -219,7 +219,7 @@ async fn configurations_are_aws_s_own_and_custom_ones() {
         assert_eq!(info.minimum_healthy_hosts, Some(MinimumHealthyHosts { type_: text(kind), value: Some(value) }));
     }
     let list = world.service.list_deployment_configs(&root(), ListDeploymentConfigsInput::default()).await.unwrap();
-    assert_eq!(list.deployment_configs_list.unwrap().len(), 4);
+    assert_eq!(list.deployment_configs_list.unwrap().len(), 17 + 1);
     world.group("most").await;
     let delete = |name: &str| DeleteDeploymentConfigInput { deployment_config_name: text(name) };
     for (name, code) in [("most", "DeploymentConfigInUseException"), (ONE, "InvalidOperationException")] {

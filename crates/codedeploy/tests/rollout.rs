@@ -227,14 +227,77 @@ async fn stopping_awaits_what_runs_and_skips_the_rest() {
     world.until(&id, "InProgress").await;
     let stop = || StopDeploymentInput { deployment_id: text(&id), auto_rollback_enabled: None };
     let answer = world.service.stop_deployment(&root(), stop()).await.unwrap();
-    assert_eq!(answer.status.as_deref(), Some("Pending"));
+    assert_eq!(answer.status.as_deref(), Some("Succeeded"), "no host runs anything");
     let info = world.until(&id, "Stopped").await;
     assert_eq!(info.error_information.unwrap().code.as_deref(), Some("MANUAL_STOP"));
     assert_eq!(info.deployment_overview.unwrap().skipped, Some(2));
     let answer = world.service.stop_deployment(&root(), stop()).await.unwrap();
     assert_eq!(answer.status.as_deref(), Some("Succeeded"));
     // The group is free again.
-    world.deploy("two.zip").await;
+    let hanging = world.agent("web-1", Script::hanging("ApplicationStop"));
+    let id = world.deploy("two.zip").await;
+    while hanging.events(&id).is_empty() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let stop = StopDeploymentInput { deployment_id: text(&id), auto_rollback_enabled: None };
+    let answer = world.service.stop_deployment(&root(), stop).await.unwrap();
+    assert_eq!(answer.status.as_deref(), Some("Pending"), "an event runs");
+    assert_eq!(world.target(&id, "web-2").await.status.as_deref(), Some("Pending"));
+}
+
+#[tokio::test]
+async fn a_rollback_that_was_asked_for_is_not_forgotten_by_a_second_stop() {
+    let world = World::new().await;
+    world.group(ONE).await;
+    world.register(&["web-1"]).await;
+    let good = world.agent("web-1", Script::default());
+    let id = world.deploy("good.zip").await;
+    world.until(&id, "Succeeded").await;
+    drop(good);
+    let id = world.deploy("bad.zip").await;
+    for auto_rollback_enabled in [Some(true), None] {
+        let stop = StopDeploymentInput { deployment_id: text(&id), auto_rollback_enabled };
+        world.service.stop_deployment(&root(), stop).await.unwrap();
+    }
+    let stopped = world.until(&id, "Stopped").await;
+    let rollback = stopped.rollback_info.unwrap();
+    let back = rollback.rollback_deployment_id.unwrap();
+    let message = format!("Deployment {id} terminated. Automatic rollback is triggered with a DeploymentId {back}.");
+    assert_eq!(rollback.rollback_message, Some(message));
+    let rollback = world.info(&back).await.rollback_info.unwrap();
+    let message = format!("Deployment {back} is triggered to roll back deployment {id}.");
+    assert_eq!((rollback.rollback_triggering_deployment_id, rollback.rollback_message), (Some(id), Some(message)));
+}
+
+#[tokio::test]
+async fn a_deployment_whose_application_goes_before_it_starts_says_so() {
+    let world = World::new().await;
+    world.group(ONE).await;
+    world.register(&["web-1"]).await;
+    let scope = scope();
+    for (code, whole) in [("DEPLOYMENT_GROUP_MISSING", false), ("APPLICATION_MISSING", true)] {
+        // The deployment is put back to its beginning, so that both are gone before it starts.
+        let id = world.deploy("one.zip").await;
+        world.until(&id, "InProgress").await;
+        let documents = world.store.service("codedeploy");
+        let delete = DeleteDeploymentGroupInput { application_name: text("app"), deployment_group_name: text("hosts") };
+        world.service.delete_deployment_group(&root(), delete).await.unwrap();
+        if whole {
+            let delete = DeleteApplicationInput { application_name: text("app") };
+            world.service.delete_application(&root(), delete).await.unwrap();
+        }
+        let again = |deployment: &mut codedeploy::model::Deployment| {
+            deployment.status = codedeploy::model::Status::Created;
+            deployment.due = Some(deployment.created);
+        };
+        documents.update(&scope, &id, again).await.unwrap();
+        assert_eq!(world.until(&id, "Failed").await.error_information.unwrap().code.as_deref(), Some(code));
+        if !whole {
+            let delete = DeleteApplicationInput { application_name: text("app") };
+            world.service.delete_application(&root(), delete).await.unwrap();
+            world.group(ONE).await;
+        }
+    }
 }
 
 #[tokio::test]

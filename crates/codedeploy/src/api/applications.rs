@@ -26,10 +26,7 @@ pub(super) async fn create(
     let id = application.id.clone();
     match service.documents.commit(Batch::new(scope).insert(&application)).await {
         Ok(()) => Ok(CreateApplicationOutput { application_id: Some(id) }),
-        Err(CommitError::Exists { .. }) => {
-            let message = format!("Application already exists with name: {}", application.name);
-            Err(error::application_already_exists_exception(message))
-        }
+        Err(CommitError::Exists { .. }) => Err(already_exists(&application.name)),
         Err(cause) => Err(Error::internal(cause)),
     }
 }
@@ -66,6 +63,35 @@ pub(super) async fn list(
     let (found, next_token) = paging::cut(found, PAGE, &query);
     let names = found.into_iter().map(|application| application.value.name).collect();
     Ok(ListApplicationsOutput { applications: Some(names), next_token })
+}
+
+/// Renames an application; its id, and all that belongs to it, stays. Without a new name nothing changes.
+pub(super) async fn update(
+    service: &Service,
+    scope: &Scope,
+    input: UpdateApplicationInput,
+) -> Result<UpdateApplicationOutput, Error> {
+    let name = input.application_name.unwrap_or_default();
+    if name.is_empty() {
+        return Err(error::application_name_required_exception("The application's name is missing."));
+    }
+    loop {
+        let before = service.application(scope, Some(&name)).await?;
+        let Some(new_name) = input.new_application_name.as_ref().filter(|new| **new != name) else {
+            return Ok(UpdateApplicationOutput {});
+        };
+        let renamed = Application { name: new_name.clone(), ..before.value.clone() };
+        match service.documents.commit(Batch::new(scope).remove(&before).insert(&renamed)).await {
+            Ok(()) => return Ok(UpdateApplicationOutput {}),
+            Err(CommitError::Exists { .. }) => return Err(already_exists(new_name)),
+            Err(CommitError::Conflict { .. }) => {} // Its tags changed, or it is gone.
+            Err(cause) => return Err(Error::internal(cause)),
+        }
+    }
+}
+
+fn already_exists(name: &str) -> Error {
+    error::application_already_exists_exception(format!("Application already exists with name: {name}"))
 }
 
 /// Deletes an application with its groups and revisions; no error if there is none. The application itself goes

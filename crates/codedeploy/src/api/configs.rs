@@ -2,11 +2,12 @@
 
 use super::{PAGE, invalid_token, query};
 use crate::Service;
-use crate::model::{DeploymentConfig, DeploymentGroup, PREDEFINED, predefined};
+use crate::model::{DeploymentConfig, DeploymentGroup, PREDEFINED, Predefined, Traffic, predefined};
 use crate::rules::wave::MinimumHealthy;
 use aws::Error;
 use aws::codedeploy::error;
 use aws::codedeploy::*;
+use kernel::tags::Tags;
 use kernel::{Batch, CommitError, Page, Scope, Stored, paging};
 
 /// Only AWS's own configurations may begin with this.
@@ -22,6 +23,7 @@ pub(super) async fn create(
         name: input.deployment_config_name.unwrap_or_default(),
         id: service.ids.uuid(),
         created: service.now(),
+        tags: Tags::new(),
     };
     if config.name.starts_with(RESERVED) {
         let message = format!("Names that begin with {RESERVED} are AWS's own: {}", config.name);
@@ -47,7 +49,8 @@ fn minimum(input: &CreateDeploymentConfigInput) -> Result<MinimumHealthy, Error>
         return Err(error::invalid_traffic_routing_configuration_exception(message));
     }
     if input.zonal_config.is_some() {
-        return Err(error::invalid_zonal_deployment_configuration_exception("Zonal deployments are not built."));
+        let message = "Hosts of this server are in no Availability Zone, so zonalConfig cannot be kept.";
+        return Err(error::invalid_zonal_deployment_configuration_exception(message));
     }
     let hosts = input.minimum_healthy_hosts.clone().unwrap_or_default();
     match (hosts.type_.as_deref(), hosts.value.and_then(|value| u32::try_from(value).ok())) {
@@ -68,20 +71,55 @@ pub(super) async fn get(
     input: GetDeploymentConfigInput,
 ) -> Result<GetDeploymentConfigOutput, Error> {
     let name = input.deployment_config_name.unwrap_or_default();
-    let mut info = DeploymentConfigInfo {
-        deployment_config_name: Some(name.clone()),
-        compute_platform: Some(compute_platform::SERVER.to_owned()),
-        ..DeploymentConfigInfo::default()
+    let info = match predefined(&name) {
+        Some(config) => own(config),
+        None => custom(service.custom_config(scope, &name).await?.value),
     };
-    info.minimum_healthy_hosts = Some(match service.config(scope, &name).await? {
-        Config::Predefined(minimum) => shown(minimum),
-        Config::Custom(config) => {
-            info.deployment_config_id = Some(config.id.clone());
-            info.create_time = Some(config.created);
-            shown(config.minimum)
-        }
-    });
+    let info = DeploymentConfigInfo { deployment_config_name: Some(name), ..info };
     Ok(GetDeploymentConfigOutput { deployment_config_info: Some(info) })
+}
+
+fn custom(config: DeploymentConfig) -> DeploymentConfigInfo {
+    DeploymentConfigInfo {
+        deployment_config_id: Some(config.id),
+        create_time: Some(config.created),
+        ..own(Predefined::Server(config.minimum))
+    }
+}
+
+fn own(config: Predefined) -> DeploymentConfigInfo {
+    let (platform, hosts, routing) = match config {
+        Predefined::Server(minimum) => (compute_platform::SERVER, Some(shown(minimum)), None),
+        Predefined::Lambda(traffic) => (compute_platform::LAMBDA, None, Some(routing(traffic))),
+        Predefined::Ecs(traffic) => (compute_platform::ECS, None, Some(routing(traffic))),
+    };
+    DeploymentConfigInfo {
+        compute_platform: Some(platform.to_owned()),
+        minimum_healthy_hosts: hosts,
+        traffic_routing_config: routing,
+        ..DeploymentConfigInfo::default()
+    }
+}
+
+fn routing(traffic: Traffic) -> TrafficRoutingConfig {
+    let of = |type_: &str| TrafficRoutingConfig { type_: Some(type_.to_owned()), ..TrafficRoutingConfig::default() };
+    match traffic {
+        Traffic::AllAtOnce => of(traffic_routing_type::ALL_AT_ONCE),
+        Traffic::Canary(percent, minutes) => TrafficRoutingConfig {
+            time_based_canary: Some(TimeBasedCanary {
+                canary_percentage: Some(percent),
+                canary_interval: Some(minutes),
+            }),
+            ..of(traffic_routing_type::TIME_BASED_CANARY)
+        },
+        Traffic::Linear(percent, minutes) => TrafficRoutingConfig {
+            time_based_linear: Some(TimeBasedLinear {
+                linear_percentage: Some(percent),
+                linear_interval: Some(minutes),
+            }),
+            ..of(traffic_routing_type::TIME_BASED_LINEAR)
+        },
+    }
 }
 
 /// AWS shows OneAtATime with a type that its own enumeration does not have.
@@ -133,31 +171,27 @@ pub(super) async fn delete(
     Ok(DeleteDeploymentConfigOutput {})
 }
 
-/// A configuration that exists.
-enum Config {
-    Predefined(MinimumHealthy),
-    Custom(DeploymentConfig),
-}
-
 impl Service {
-    async fn config(&self, scope: &Scope, name: &str) -> Result<Config, Error> {
-        if let Some(minimum) = predefined(name) {
-            return Ok(Config::Predefined(minimum));
-        }
+    /// The custom configuration of that name; `DeploymentConfigDoesNotExistException` without one.
+    pub(super) async fn custom_config(&self, scope: &Scope, name: &str) -> Result<Stored<DeploymentConfig>, Error> {
         let missing = || {
             error::deployment_config_does_not_exist_exception(format!(
                 "No Deployment Configuration found for name: {name}"
             ))
         };
-        let stored: Stored<DeploymentConfig> = self.documents.get(scope, name).await?.ok_or_else(missing)?;
-        Ok(Config::Custom(stored.value))
+        self.documents.get(scope, name).await?.ok_or_else(missing)
     }
 
-    /// The minimum of the configuration of that name; `DeploymentConfigDoesNotExistException` without one.
+    /// The minimum of the configuration of that name; `DeploymentConfigDoesNotExistException` without one, and
+    /// `InvalidDeploymentConfigNameException` for one that is not for hosts.
     pub(super) async fn minimum(&self, scope: &Scope, name: &str) -> Result<MinimumHealthy, Error> {
-        Ok(match self.config(scope, name).await? {
-            Config::Predefined(minimum) => minimum,
-            Config::Custom(config) => config.minimum,
-        })
+        match predefined(name) {
+            Some(Predefined::Server(minimum)) => Ok(minimum),
+            Some(Predefined::Lambda(_) | Predefined::Ecs(_)) => {
+                let message = format!("{name} is not a deployment configuration of the compute platform Server.");
+                Err(error::invalid_deployment_config_name_exception(message))
+            }
+            None => Ok(self.custom_config(scope, name).await?.value.minimum),
+        }
     }
 }

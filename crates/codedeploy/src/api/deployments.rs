@@ -7,7 +7,7 @@ use super::revisions::description;
 use crate::Service;
 use crate::model::{Application, Deployment, DeploymentGroup, Overview, Rollback, Status, StopRequest};
 use crate::rules::revision::deployable;
-use crate::run::{deployment_id, last};
+use crate::run::{deployment_id, last, targets_of};
 use aws::Error;
 use aws::codedeploy::error;
 use aws::codedeploy::*;
@@ -147,7 +147,7 @@ pub(super) async fn batch_get(
     Ok(BatchGetDeploymentsOutput { deployments_info: Some(found.iter().flatten().map(|it| info(it)).collect()) })
 }
 
-/// Asks a deployment to stop. `Pending` until the events that run have ended, then `Succeeded`.
+/// Asks a deployment to stop: no event begins after this. `Pending` while a host still runs one, else `Succeeded`.
 pub(super) async fn stop(
     service: &Service,
     scope: &Scope,
@@ -156,20 +156,17 @@ pub(super) async fn stop(
     for _ in 0..ATTEMPTS {
         let mut deployment = service.deployment(scope, input.deployment_id.as_deref()).await?;
         match deployment.status {
-            Status::Stopped => {
-                return Ok(stop_output(stop_status::SUCCEEDED, "No more deployments will be started on instances."));
-            }
-            Status::Succeeded | Status::Failed => {
-                let message = format!("Deployment {} has already ended: {}.", deployment.id, deployment.status.name());
-                return Err(error::deployment_already_completed_exception(message));
-            }
+            Status::Stopped => return Ok(stop_output(false)),
+            Status::Succeeded | Status::Failed => return Err(already_ended(&deployment)),
             Status::Created | Status::InProgress => {}
         }
-        deployment.value.stop = Some(StopRequest { roll_back: input.auto_rollback_enabled });
+        let before = deployment.stop.and_then(|stop| stop.roll_back);
+        deployment.value.stop = Some(StopRequest { roll_back: input.auto_rollback_enabled.or(before) });
         deployment.value.due = Some(service.now());
         match service.documents.commit(Batch::new(scope).replace(&deployment)).await {
             Ok(()) => {
-                return Ok(stop_output(stop_status::PENDING, "Stopping the deployment; events that run are awaited."));
+                let targets = targets_of(&service.documents, scope, &deployment.id).await?;
+                return Ok(stop_output(targets.iter().any(|target| target.runs())));
             }
             Err(CommitError::Conflict { .. }) => {}
             Err(cause) => return Err(Error::internal(cause)),
@@ -178,14 +175,26 @@ pub(super) async fn stop(
     Err(error::throttling_exception("The deployment changed too often at the same time. Try again."))
 }
 
-fn stop_output(status: &str, message: &str) -> StopDeploymentOutput {
+/// AWS's sentence is the same for both.
+fn stop_output(pending: bool) -> StopDeploymentOutput {
+    let status = if pending { stop_status::PENDING } else { stop_status::SUCCEEDED };
+    let message = "No more commands will be scheduled for execution in the deployment instances";
     StopDeploymentOutput { status: Some(status.to_owned()), status_message: Some(message.to_owned()) }
 }
 
+/// `DeploymentAlreadyCompletedException`.
+pub(super) fn already_ended(deployment: &Deployment) -> Error {
+    let message = format!("Deployment {} has already ended: {}.", deployment.id, deployment.status.name());
+    error::deployment_already_completed_exception(message)
+}
+
 impl Service {
-    /// The deployment of that id; `InvalidDeploymentIdException` or `DeploymentDoesNotExistException` without one.
+    /// The deployment of that id; `DeploymentIdRequiredException`, `InvalidDeploymentIdException` or `DeploymentDoesNotExistException` without one.
     pub(super) async fn deployment(&self, scope: &Scope, id: Option<&str>) -> Result<Stored<Deployment>, Error> {
         let id = id.unwrap_or_default();
+        if id.is_empty() {
+            return Err(error::deployment_id_required_exception("The deployment's id is missing."));
+        }
         let letters = id.strip_prefix("d-").unwrap_or_default();
         if letters.is_empty() || !letters.bytes().all(|it| it.is_ascii_uppercase() || it.is_ascii_digit()) {
             let message =

@@ -130,7 +130,12 @@ pub(super) async fn get(
 ) -> Result<GetDeploymentGroupOutput, Error> {
     let application = service.application(scope, input.application_name.as_deref()).await?;
     let group = service.group(scope, &application, input.deployment_group_name.as_deref()).await?;
-    Ok(GetDeploymentGroupOutput { deployment_group_info: Some(group.value.info) })
+    Ok(GetDeploymentGroupOutput { deployment_group_info: Some(shown(&application, group.value)) })
+}
+
+/// The application's name is the one that it has now.
+fn shown(application: &Application, group: DeploymentGroup) -> DeploymentGroupInfo {
+    DeploymentGroupInfo { application_name: Some(application.name.clone()), ..group.info }
 }
 
 /// Names that do not exist are told in the error message.
@@ -147,7 +152,7 @@ pub(super) async fn batch_get(
         names.iter().zip(&found).filter(|(_, group)| group.is_none()).map(|(name, _)| name.as_str()).collect();
     let error_message =
         (!missing.is_empty()).then(|| format!("No deployment groups found for names: {}", missing.join(", ")));
-    let infos = found.into_iter().flatten().map(|group| group.value.info).collect();
+    let infos = found.into_iter().flatten().map(|group| shown(&application, group.value)).collect();
     Ok(BatchGetDeploymentGroupsOutput { deployment_groups_info: Some(infos), error_message })
 }
 

@@ -1,6 +1,6 @@
 //! Revisions of applications.
 
-use super::{PAGE, invalid_token, query};
+use super::{PAGE, batch, invalid_token, query};
 use crate::Service;
 use crate::model::{Application, ApplicationRevision, DeploymentGroup, revision_id};
 use crate::rules::revision::registrable;
@@ -13,6 +13,8 @@ use kernel::{CommitError, Order, Page, Scope, StoreError, Stored, paging};
 const LONGEST_DESCRIPTION: usize = 256;
 /// Groups that one revision is the target of, as far as they are listed.
 const GROUPS: usize = 100;
+/// Most locations in BatchGetApplicationRevisions.
+const MOST: usize = 25;
 
 /// Holds a description to its quota.
 pub(super) fn description(description: Option<String>) -> Result<Option<String>, Error> {
@@ -50,19 +52,54 @@ pub(super) async fn get(
     let key = ApplicationRevision::key_of(&application.id, &location);
     let missing = || error::revision_does_not_exist_exception("No such revision is registered with the application.");
     let revision: Stored<ApplicationRevision> = service.documents.get(scope, &key).await?.ok_or_else(missing)?;
-    let groups = service.groups_at(scope, &application, &location, GROUPS).await?;
-    let info = GenericRevisionInfo {
-        description: revision.description.clone(),
-        deployment_groups: Some(groups),
-        first_used_time: revision.first_used,
-        last_used_time: revision.last_used,
-        register_time: Some(revision.registered),
-    };
+    let info = service.revision_info(scope, &application, &revision).await?;
     Ok(GetApplicationRevisionOutput {
         application_name: Some(application.value.name),
         revision: Some(revision.value.location),
         revision_info: Some(info),
     })
+}
+
+/// Locations that are not registered are told in the error message.
+pub(super) async fn batch_get(
+    service: &Service,
+    scope: &Scope,
+    input: BatchGetApplicationRevisionsInput,
+) -> Result<BatchGetApplicationRevisionsOutput, Error> {
+    let application = service.application(scope, input.application_name.as_deref()).await?;
+    let locations = batch(input.revisions, MOST)?;
+    if locations.is_empty() {
+        return Err(error::revision_required_exception("At least one revision is needed."));
+    }
+    let (mut revisions, mut missing) = (Vec::new(), Vec::new());
+    for location in locations {
+        let location = registrable(Some(location))?;
+        let key = ApplicationRevision::key_of(&application.id, &location);
+        match service.documents.get::<ApplicationRevision>(scope, &key).await? {
+            Some(revision) => {
+                let info = service.revision_info(scope, &application, &revision).await?;
+                let location = Some(revision.value.location);
+                revisions.push(RevisionInfo { revision_location: location, generic_revision_info: Some(info) });
+            }
+            None => missing.push(name_of(&location)),
+        }
+    }
+    let error_message = (!missing.is_empty()).then(|| format!("No revisions found at: {}", missing.join(", ")));
+    Ok(BatchGetApplicationRevisionsOutput {
+        application_name: Some(application.value.name),
+        error_message,
+        revisions: Some(revisions),
+    })
+}
+
+/// A location in a sentence.
+fn name_of(location: &RevisionLocation) -> String {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    match (&location.s3_location, &location.git_hub_location) {
+        (Some(s3), _) => format!("s3://{}/{}", text(&s3.bucket), text(&s3.key)),
+        (_, Some(git_hub)) => format!("{}@{}", text(&git_hub.repository), text(&git_hub.commit_id)),
+        _ => String::new(),
+    }
 }
 
 /// Lists the revisions' locations. A page may hold fewer than fit its filters: the token goes on.
@@ -119,6 +156,21 @@ async fn is_deployed(
 }
 
 impl Service {
+    async fn revision_info(
+        &self,
+        scope: &Scope,
+        application: &Application,
+        revision: &ApplicationRevision,
+    ) -> Result<GenericRevisionInfo, Error> {
+        Ok(GenericRevisionInfo {
+            description: revision.description.clone(),
+            deployment_groups: Some(self.groups_at(scope, application, &revision.location, GROUPS).await?),
+            first_used_time: revision.first_used,
+            last_used_time: revision.last_used,
+            register_time: Some(revision.registered),
+        })
+    }
+
     /// Names of groups whose current revision is at `location`.
     async fn groups_at(
         &self,

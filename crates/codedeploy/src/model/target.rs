@@ -200,6 +200,11 @@ impl DeploymentTarget {
         self.advance(now, deadlines);
     }
 
+    /// Whether its host is running an event.
+    pub fn runs(&self) -> bool {
+        self.command.as_ref().is_some_and(|command| command.acknowledged.is_some())
+    }
+
     /// Whether nothing more will happen to it.
     pub fn ended(&self) -> bool {
         matches!(self.progress, Progress::Succeeded | Progress::Failed | Progress::Skipped)

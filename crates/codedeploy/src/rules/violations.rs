@@ -23,6 +23,8 @@ const REQUIRED: &[(&str, &str)] = &[
     ("instanceIds", "InstanceIdRequiredException"),
     ("instanceName", "InstanceNameRequiredException"),
     ("instanceNames", "InstanceNameRequiredException"),
+    ("newApplicationName", "ApplicationNameRequiredException"),
+    ("newDeploymentGroupName", "DeploymentGroupNameRequiredException"),
     ("revision", "RevisionRequiredException"),
     ("revisions", "RevisionRequiredException"),
     ("serviceRoleArn", "RoleRequiredException"),

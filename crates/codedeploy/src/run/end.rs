@@ -27,7 +27,9 @@ impl Service {
         let mut batch = Batch::new(scope).publish(&event);
         if let Some(mut group) = group.filter(|group| group.active_deployment.as_deref() == Some(&deployment.id)) {
             free(&mut group.value, &deployment);
-            if let Some(rollback) = rollback_of(&mut deployment.value, &group, &*self.ids, now) {
+            let last_good = self.last_good(scope, &group).await?;
+            let rollback = rollback_of(&mut deployment.value, &group, last_good.as_ref(), &*self.ids, now);
+            if let Some(rollback) = rollback {
                 group.value.active_deployment = Some(rollback.id.clone());
                 group.value.info.last_attempted_deployment = Some(last(&rollback));
                 batch = batch.insert(&rollback);
@@ -37,6 +39,13 @@ impl Service {
         commit(&self.documents, batch.replace(&deployment)).await?;
         kernel::crash_point!("codedeploy_after_end");
         Ok(())
+    }
+
+    /// The last deployment that succeeded, as far as it is kept.
+    async fn last_good(&self, scope: &Scope, group: &DeploymentGroup) -> Result<Option<Deployment>, StepError> {
+        let last = group.info.last_successful_deployment.as_ref();
+        let Some(id) = last.and_then(|last| last.deployment_id.as_deref()) else { return Ok(None) };
+        Ok(self.documents.get::<Deployment>(scope, id).await?.map(|deployment| deployment.value))
     }
 
     /// Ends a deployment that a user stopped.

@@ -18,10 +18,12 @@ pub(crate) fn deployment_id(ids: &dyn Ids) -> String {
 }
 
 /// The rollback of a deployment that just ended, if its rule asks for one and there is a revision to go back to.
-/// Both deployments then name each other.
+/// Both deployments then name each other. It goes to all hosts of the group again, and treats files as the
+/// deployment did that it repeats (`last_good`, where that is still known).
 pub(super) fn rollback_of(
     ended: &mut Deployment,
     group: &DeploymentGroup,
+    last_good: Option<&Deployment>,
     ids: &dyn Ids,
     now: Timestamp,
 ) -> Option<Deployment> {
@@ -36,8 +38,11 @@ pub(super) fn rollback_of(
     };
     let id = deployment_id(ids);
     ended.rollback.by = Some(id.clone());
-    ended.rollback.message = Some(format!("The deployment was rolled back by deployment {id}."));
-    let rollback = Rollback { of: Some(ended.id.clone()), ..Rollback::default() };
+    ended.rollback.message =
+        Some(format!("Deployment {} terminated. Automatic rollback is triggered with a DeploymentId {id}.", ended.id));
+    let message = format!("Deployment {id} is triggered to roll back deployment {}.", ended.id);
+    let rollback = Rollback { of: Some(ended.id.clone()), by: None, message: Some(message) };
+    let file_exists_behavior = last_good.unwrap_or(ended).file_exists_behavior.clone();
     Some(Deployment {
         id,
         revision: revision.clone(),
@@ -50,6 +55,8 @@ pub(super) fn rollback_of(
         overview: Overview::default(),
         description: Some(format!("Rollback of deployment {}", ended.id)),
         creator: CREATOR.to_owned(),
+        update_outdated_instances_only: false,
+        file_exists_behavior,
         rollback,
         stop: None,
         due: Some(now),

@@ -3,7 +3,9 @@
 use super::commit;
 use crate::Service;
 use crate::events::{Reporter, State};
-use crate::model::{Deployment, DeploymentGroup, DeploymentTarget, Fault, OnPremisesInstance, Overview, Status};
+use crate::model::{
+    Application, Deployment, DeploymentGroup, DeploymentTarget, Fault, OnPremisesInstance, Overview, Status,
+};
 use crate::rules::wave::{Host, Standing};
 use kernel::{Batch, Page, Scope, StepError, Stored};
 
@@ -17,10 +19,7 @@ impl Service {
             return self.end_stopped(scope, deployment).await;
         }
         let Some(group) = self.group_by_id(scope, &deployment.group_id).await? else {
-            let fault = Fault::new(
-                "DEPLOYMENT_GROUP_MISSING",
-                "The deployment group was deleted before the deployment started.",
-            );
+            let fault = self.missing(scope, &deployment).await?;
             return self.end(scope, deployment, Status::Failed, Some(fault)).await;
         };
         let fleet = self.fleet(scope, &deployment, &group).await?;
@@ -28,6 +27,18 @@ impl Service {
             Err(fault) => self.end(scope, deployment, Status::Failed, Some(fault)).await,
             Ok(()) => self.write_targets(scope, deployment, &fleet).await,
         }
+    }
+
+    /// What was deleted under a deployment: its group, or its application with it.
+    async fn missing(&self, scope: &Scope, deployment: &Deployment) -> Result<Fault, StepError> {
+        let application = self.documents.get::<Application>(scope, &deployment.application).await?;
+        Ok(match application.filter(|application| application.id == deployment.application_id) {
+            Some(_) => Fault::new(
+                "DEPLOYMENT_GROUP_MISSING",
+                "The deployment group was deleted before the deployment started.",
+            ),
+            None => Fault::new("APPLICATION_MISSING", "The application was deleted before the deployment started."),
+        })
     }
 
     async fn write_targets(
@@ -72,7 +83,7 @@ impl Service {
 /// Whether a deployment to this many hosts can start.
 fn check(deployment: &Deployment, hosts: usize) -> Result<(), Fault> {
     if hosts == 0 {
-        let message = "The deployment failed because no instances were found for your deployment group. Check your deployment group settings to make sure the tags for your on-premises instances correctly identify the instances you want to deploy to, and then try again.";
+        let message = "The deployment failed because no instances were found for your deployment group. Check your deployment group settings to make sure the tags for your Amazon EC2 instances or Auto Scaling groups correctly identify the instances you want to deploy to, and then try again.";
         return Err(Fault::new("NO_INSTANCES", message));
     }
     if hosts > MOST_INSTANCES {
