@@ -15,6 +15,7 @@ mod link;
 mod log;
 mod queue;
 mod record;
+mod retention;
 mod session;
 mod slots;
 mod sockets;
