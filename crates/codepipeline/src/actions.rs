@@ -3,13 +3,16 @@
 //! A provider starts something outside and later looks at it. Both may be called again for the same [`Job`] after a restart, so
 //! starting is idempotent by [`Job::token`]; looking only reads.
 
+mod approval;
 mod codebuild;
 mod codecommit;
 mod codedeploy;
 mod failure;
+mod s3_deploy;
 mod s3_source;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kernel::{Caller, Timestamp};
@@ -42,10 +45,14 @@ pub(crate) struct Job {
     pub(crate) outputs: Vec<Artifact>,
     /// The source revision that its primary input came from.
     pub(crate) source_revision: Option<String>,
+    /// The revision that an earlier attempt at this action took, of a source action.
+    pub(crate) found_before: Option<String>,
     /// The revision to take instead of the latest, of a source action.
     pub(crate) wanted: Option<RevisionOverride>,
     /// When the action started.
     pub(crate) started: Timestamp,
+    /// When it fails for taking too long.
+    pub(crate) deadline: Timestamp,
     /// Whether an earlier process may have begun to start it.
     pub(crate) again: bool,
 }
@@ -83,6 +90,9 @@ pub(crate) struct Completion {
     pub(crate) revision: Option<Revision>,
 }
 
+/// How long after its last look a waiting action is looked at again if no event wakes it.
+const SAFETY_NET: Duration = Duration::from_secs(60);
+
 /// Something that can run actions of one type.
 #[async_trait]
 pub(crate) trait Provider: Send + Sync {
@@ -91,6 +101,16 @@ pub(crate) trait Provider: Send + Sync {
 
     /// Looks how far the action is that runs outside under `id`.
     async fn look(&self, service: &Service, job: &Job, external: &External) -> Result<Course, Trouble>;
+
+    /// How long after a look the action is looked at again if nothing wakes it; nothing if only its time limit is to be seen to.
+    fn looks_every(&self) -> Option<Duration> {
+        Some(SAFETY_NET)
+    }
+
+    /// What there is to say of an action while it runs.
+    fn remark(&self, _job: &Job) -> Option<String> {
+        None
+    }
 }
 
 /// Who runs actions of that type; nobody yet for the rest of the catalogue.
@@ -100,6 +120,8 @@ pub(crate) fn provider(kind: &ActionKind) -> Option<&'static dyn Provider> {
         ("AWS", "Source", "S3") => Some(&s3_source::S3Source),
         ("AWS", "Build" | "Test", "CodeBuild") => Some(&codebuild::CodeBuildAction),
         ("AWS", "Deploy", "CodeDeploy") => Some(&codedeploy::CodeDeployAction),
+        ("AWS", "Deploy", "S3") => Some(&s3_deploy::S3Deploy),
+        ("AWS", "Approval", "Manual") => Some(&approval::ManualApproval),
         _ => None,
     }
 }

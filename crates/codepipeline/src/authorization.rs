@@ -11,14 +11,23 @@ use crate::model::pipeline_arn;
 pub static AUTHORIZATION: &[Authorization] = &[
     row("CreatePipeline", "codepipeline:CreatePipeline", declared),
     row("DeletePipeline", "codepipeline:DeletePipeline", named),
+    row("DisableStageTransition", "codepipeline:DisableStageTransition", stage),
+    row("EnableStageTransition", "codepipeline:EnableStageTransition", stage),
     row("GetPipeline", "codepipeline:GetPipeline", named),
     row("GetPipelineExecution", "codepipeline:GetPipelineExecution", of_pipeline),
     row("GetPipelineState", "codepipeline:GetPipelineState", named),
     row("ListActionExecutions", "codepipeline:ListActionExecutions", of_pipeline),
+    row("ListActionTypes", "codepipeline:ListActionTypes", any),
     row("ListPipelineExecutions", "codepipeline:ListPipelineExecutions", of_pipeline),
     row("ListPipelines", "codepipeline:ListPipelines", any),
+    row("ListTagsForResource", "codepipeline:ListTagsForResource", tagged),
+    row("PutApprovalResult", "codepipeline:PutApprovalResult", action),
+    row("RetryStageExecution", "codepipeline:RetryStageExecution", stage),
+    row("RollbackStage", "codepipeline:RollbackStage", stage),
     row("StartPipelineExecution", "codepipeline:StartPipelineExecution", named),
     row("StopPipelineExecution", "codepipeline:StopPipelineExecution", of_pipeline),
+    row("TagResource", "codepipeline:TagResource", tagged),
+    row("UntagResource", "codepipeline:UntagResource", tagged),
     row("UpdatePipeline", "codepipeline:UpdatePipeline", declared),
 ];
 
@@ -34,6 +43,20 @@ fn named(caller: &Caller, input: &Value) -> Vec<String> {
 
 fn of_pipeline(caller: &Caller, input: &Value) -> Vec<String> {
     vec![pipeline_arn(&caller.scope(), text(input, "pipelineName"))]
+}
+
+fn stage(caller: &Caller, input: &Value) -> Vec<String> {
+    let pipeline = pipeline_arn(&caller.scope(), text(input, "pipelineName"));
+    vec![format!("{pipeline}/{}", text(input, "stageName"))]
+}
+
+fn action(caller: &Caller, input: &Value) -> Vec<String> {
+    let of_stage = stage(caller, input).into_iter();
+    of_stage.map(|stage| format!("{stage}/{}", text(input, "actionName"))).collect()
+}
+
+fn tagged(_: &Caller, input: &Value) -> Vec<String> {
+    vec![text(input, "resourceArn").to_owned()]
 }
 
 fn declared(caller: &Caller, input: &Value) -> Vec<String> {
@@ -54,7 +77,8 @@ mod tests {
     #[test]
     fn each_operation_names_the_pipeline_that_it_touches() {
         let caller = Caller::root(&Scope::new("111122223333", "eu-west-1"), "r");
-        let input = json!({"name": "a", "pipelineName": "b", "pipeline": {"name": "c"}});
+        let input = json!({"name": "a", "pipelineName": "b", "stageName": "S", "actionName": "A",
+                           "pipeline": {"name": "c"}, "resourceArn": "arn:aws:codepipeline:eu-west-1:111122223333:d"});
         for (operation, pipeline) in [
             ("CreatePipeline", "c"),
             ("UpdatePipeline", "c"),
@@ -62,6 +86,10 @@ mod tests {
             ("StartPipelineExecution", "a"),
             ("StopPipelineExecution", "b"),
             ("ListActionExecutions", "b"),
+            ("RetryStageExecution", "b/S"),
+            ("DisableStageTransition", "b/S"),
+            ("PutApprovalResult", "b/S/A"),
+            ("TagResource", "d"),
         ] {
             let row = AUTHORIZATION.iter().find(|row| row.operation == operation).unwrap();
             let expected = format!("arn:aws:codepipeline:eu-west-1:111122223333:{pipeline}");

@@ -79,6 +79,11 @@ pub(crate) fn pipeline_not_found(scope: &Scope, name: &str) -> Error {
     ))
 }
 
+/// `StageNotFoundException`.
+pub(crate) fn stage_not_found(pipeline: &str, stage: &str) -> Error {
+    error::stage_not_found_exception(format!("Pipeline '{pipeline}' does not have a stage with name '{stage}'"))
+}
+
 /// `PipelineExecutionNotFoundException`.
 pub(crate) fn execution_not_found(pipeline: &str, id: &str) -> Error {
     error::pipeline_execution_not_found_exception(format!(

@@ -6,9 +6,12 @@ pub mod declaration;
 pub mod definition;
 pub mod flow;
 pub mod invalid;
+pub mod retry;
+pub mod rollback;
 #[cfg(test)]
 mod samples;
 pub mod secrets;
+pub mod site;
 pub mod sources;
 pub mod start;
 pub mod status;

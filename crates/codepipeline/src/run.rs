@@ -17,7 +17,7 @@ use kernel::{Stop, WorkOptions, work};
 
 pub(crate) use caller::PRINCIPAL;
 pub(crate) use flow::ATTEMPTS;
-pub(crate) use start::Start;
+pub(crate) use start::{Start, has_room};
 pub(crate) use transition::Transition;
 
 use crate::service::Service;

@@ -1,6 +1,7 @@
 //! CodePipeline with all that it stands on.
 
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws::codebuild::CodeBuild;
@@ -37,6 +38,8 @@ pub struct Dependencies {
     pub pipeline_builds: Arc<dyn PipelineBuilds>,
     /// Deployments.
     pub codedeploy: Arc<dyn CodeDeploy>,
+    /// A folder for what must lie in a file for a moment; it is made when it is needed.
+    pub spool: PathBuf,
 }
 
 /// CodePipeline.

@@ -42,10 +42,11 @@ impl Provider for CodeCommitSource {
 }
 
 impl CodeCommitSource {
-    /// The commit asked for at the start of the execution, else the branch's head.
+    /// The commit that an earlier attempt took, or that was asked for at the start of the execution, else the branch's head.
     async fn commit(&self, service: &Service, job: &Job, repository: &str) -> Result<Commit, Trouble> {
-        let id = match &job.wanted {
-            Some(wanted) => wanted.value.clone(),
+        let asked = job.found_before.as_ref().or(job.wanted.as_ref().map(|wanted| &wanted.value));
+        let id = match asked {
+            Some(id) => id.clone(),
             None => head(service, job, repository).await?,
         };
         let input = GetCommitInput { repository_name: Some(repository.to_owned()), commit_id: Some(id.clone()) };

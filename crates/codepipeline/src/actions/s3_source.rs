@@ -46,14 +46,16 @@ impl Provider for S3Source {
     }
 }
 
-/// The object's key and version: as asked for at the start of the execution, else the current version.
+/// The object's key and version: as an earlier attempt took it, or as asked for at the start of the execution, else the current
+/// version.
 fn wanted(job: &Job) -> (String, Option<String>) {
     let key = job.setting("S3ObjectKey").to_owned();
-    match &job.wanted {
+    let (key, version) = match &job.wanted {
         Some(wanted) if wanted.kind == "S3_OBJECT_KEY" => (wanted.value.clone(), None),
         Some(wanted) => (key, Some(wanted.value.clone())),
         None => (key, None),
-    }
+    };
+    (key, job.found_before.clone().or(version))
 }
 
 fn completion(bucket: &str, key: &str, version: &str, object: &ObjectMeta) -> Completion {

@@ -8,8 +8,8 @@ use aws::codepipeline::error::{
 use aws::codepipeline::{
     ArtifactRevision, ExecutionTrigger, GetPipelineExecutionInput, GetPipelineExecutionOutput,
     ListPipelineExecutionsInput, ListPipelineExecutionsOutput, PipelineExecution, PipelineExecutionSummary,
-    ResolvedPipelineVariable, SourceRevision, StartPipelineExecutionInput, StartPipelineExecutionOutput,
-    StopExecutionTrigger, StopPipelineExecutionInput, StopPipelineExecutionOutput,
+    PipelineRollbackMetadata, ResolvedPipelineVariable, SourceRevision, StartPipelineExecutionInput,
+    StartPipelineExecutionOutput, StopExecutionTrigger, StopPipelineExecutionInput, StopPipelineExecutionOutput,
 };
 use kernel::{Caller, CommitError, Page, Scope, Stored, crash_point};
 
@@ -121,7 +121,8 @@ impl Service {
             variables: Some(variables.into_iter().map(resolved).collect()),
             trigger: Some(trigger(&execution)),
             execution_mode: Some(execution.run.mode.api().to_owned()),
-            execution_type: Some("STANDARD".to_owned()),
+            execution_type: Some(execution_type(&execution).to_owned()),
+            rollback_metadata: rollback_metadata(&execution),
             ..PipelineExecution::default()
         };
         Ok(GetPipelineExecutionOutput { pipeline_execution: Some(shown) })
@@ -187,7 +188,9 @@ impl Service {
         scope: &Scope,
         execution: &Execution,
     ) -> Result<Vec<Stored<ActionExecution>>, Failed> {
-        let prefix = ActionExecution::prefix(&execution.pipeline_id, execution.run.ordinal);
+        // What a rollback brings back came from its target's sources.
+        let ordinal = execution.run.rollback.as_ref().map_or(execution.run.ordinal, |of| of.target);
+        let prefix = ActionExecution::prefix(&execution.pipeline_id, ordinal);
         // Source actions are the first to start: at most 50 of them, and their retries.
         let first = self.documents.list::<ActionExecution>(scope, Page::first(100).prefix(prefix)).await?;
         Ok(first.into_iter().filter(|action| action.revision.is_some()).collect())
@@ -238,6 +241,19 @@ fn trigger(execution: &Execution) -> ExecutionTrigger {
     ExecutionTrigger { trigger_type: Some(kind), trigger_detail: Some(detail) }
 }
 
+/// Whether an execution is a rollback, as answers say it.
+pub(super) fn execution_type(execution: &Execution) -> &'static str {
+    match execution.run.rollback {
+        Some(_) => aws::codepipeline::execution_type::ROLLBACK,
+        None => aws::codepipeline::execution_type::STANDARD,
+    }
+}
+
+fn rollback_metadata(execution: &Execution) -> Option<PipelineRollbackMetadata> {
+    let target = execution.rollback_target.clone()?;
+    Some(PipelineRollbackMetadata { rollback_target_pipeline_execution_id: Some(target) })
+}
+
 fn artifact_revisions(action: &ActionExecution) -> Vec<ArtifactRevision> {
     let Some(revision) = &action.revision else { return Vec::new() };
     let of = |artifact: &crate::model::Artifact| ArtifactRevision {
@@ -260,7 +276,8 @@ fn summary(execution: &Execution, sources: &[Stored<ActionExecution>]) -> Pipeli
         trigger: Some(trigger(execution)),
         stop_trigger: execution.stop_reason.clone().map(|reason| StopExecutionTrigger { reason: Some(reason) }),
         execution_mode: Some(execution.run.mode.api().to_owned()),
-        execution_type: Some("STANDARD".to_owned()),
+        execution_type: Some(execution_type(execution).to_owned()),
+        rollback_metadata: rollback_metadata(execution),
         ..PipelineExecutionSummary::default()
     }
 }

@@ -39,6 +39,18 @@ impl Paging {
         paging::cut(read, self.limit, &self.query)
     }
 
+    /// The same for items that lie sorted by `key` in one document.
+    pub(super) fn cut_by<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+        items.sort_by_key(&key);
+        if let Some(after) = &self.after {
+            items.retain(|item| key(item) > *after);
+        }
+        let more = items.len() > self.limit;
+        items.truncate(self.limit);
+        let next = items.last().filter(|_| more).map(|last| self.token(&key(last)));
+        (items, next)
+    }
+
     /// How many items a page shows.
     pub(super) fn limit(&self) -> usize {
         self.limit

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use aws::codepipeline::error::{
-    invalid_structure_exception, invalid_tags_exception, pipeline_name_in_use_exception,
-    pipeline_version_not_found_exception, too_many_tags_exception,
+    invalid_structure_exception, pipeline_name_in_use_exception, pipeline_version_not_found_exception,
 };
 use aws::codepipeline::{
     CreatePipelineInput, CreatePipelineOutput, DeletePipelineInput, DeletePipelineOutput, GetPipelineInput,
     GetPipelineOutput, ListPipelinesInput, ListPipelinesOutput, PipelineDeclaration, PipelineMetadata, PipelineSummary,
     Tag, UpdatePipelineInput, UpdatePipelineOutput,
 };
-use kernel::tags::{self, TagError, Tags};
+use kernel::tags;
 use kernel::{Caller, CommitError, Large, PrincipalError, Scope, Timestamp, crash_point};
 
 use super::paging::Paging;
+use super::tags::{set, tag_error};
 use crate::error::Failed;
 use crate::model::{Pipeline, PipelineVersion, Trigger};
 use crate::rules::definition::Definition;
@@ -234,16 +234,6 @@ fn summary(pipeline: &Pipeline) -> PipelineSummary {
 }
 
 fn check_tags(scope: &Scope, given: &[Tag]) -> Result<(), Failed> {
-    let set: Tags =
-        given.iter().map(|tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default())).collect();
-    tags::validate(&set).map_err(|error| {
-        let error = match error {
-            TagError::TooMany(_) => too_many_tags_exception(format!("Tag limit exceeded for account {}: {error}.", scope.account)),
-            TagError::Reserved(_) => invalid_tags_exception(
-                "Not allowed to modify system tags. System tags start with 'aws:'. msg=[Caller is an end user and not allowed to mutate system tags]",
-            ),
-            other => invalid_tags_exception(other.to_string()),
-        };
-        error.into()
-    })
+    let whose = format!("account {}", scope.account);
+    tags::validate(&set(given)).map_err(|error| tag_error(&error, &whose).into())
 }

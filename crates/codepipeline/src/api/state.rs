@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 
 use aws::codepipeline::{
     ActionExecution as ActionExecutionShape, ActionRevision, ActionState, ErrorDetails, GetPipelineStateInput,
-    GetPipelineStateOutput, StageExecution, StageState, TransitionState,
+    GetPipelineStateOutput, RetryStageMetadata, StageExecution, StageState, TransitionState, retry_trigger,
 };
 use kernel::{Page, Scope, Stored};
 
+use super::executions::execution_type;
 use crate::error::Failed;
 use crate::model::{ActionExecution, Execution, Pipeline};
 use crate::rules::definition::{ExecutionMode, Stage};
 use crate::rules::flow::{Lane, Ordinal};
+use crate::rules::retry::RetryTrigger;
 use crate::rules::status::StageStatus;
 use crate::service::Service;
+
+/// Executions by their number.
+type Known = BTreeMap<Ordinal, Execution>;
 
 impl Service {
     pub(super) async fn get_state(
@@ -23,10 +28,10 @@ impl Service {
     ) -> Result<GetPipelineStateOutput, Failed> {
         let pipeline = self.pipeline(scope, &input.name.unwrap_or_default()).await?;
         let definition = self.definition(scope, &pipeline.id, pipeline.current_version).await?;
-        let ids = self.execution_ids(scope, &pipeline).await?;
+        let known = self.executions_on_board(scope, &pipeline).await?;
         let mut stages = Vec::with_capacity(definition.stages.len());
         for (index, stage) in definition.stages.iter().enumerate() {
-            stages.push(self.stage_state(scope, &pipeline, (index, stage), &ids).await?);
+            stages.push(self.stage_state(scope, &pipeline, (index, stage), &known).await?);
         }
         Ok(GetPipelineStateOutput {
             pipeline_name: Some(pipeline.name.clone()),
@@ -37,8 +42,8 @@ impl Service {
         })
     }
 
-    /// The ids of the executions that the board speaks of.
-    async fn execution_ids(&self, scope: &Scope, pipeline: &Pipeline) -> Result<BTreeMap<Ordinal, String>, Failed> {
+    /// The executions that the board speaks of.
+    async fn executions_on_board(&self, scope: &Scope, pipeline: &Pipeline) -> Result<Known, Failed> {
         let named = |lane: &Lane| {
             lane.inbound.iter().copied().chain(lane.latest.map(|latest| latest.execution)).collect::<Vec<_>>()
         };
@@ -47,7 +52,7 @@ impl Service {
         ordinals.dedup();
         let keys: Vec<String> = ordinals.iter().map(|ordinal| Execution::key_of(&pipeline.id, *ordinal)).collect();
         let found = self.documents.get_many::<Execution>(scope, &keys).await?;
-        Ok(found.into_iter().flatten().map(|execution| (execution.run.ordinal, execution.value.id)).collect())
+        Ok(found.into_iter().flatten().map(|execution| (execution.run.ordinal, execution.value)).collect())
     }
 
     async fn stage_state(
@@ -55,11 +60,14 @@ impl Service {
         scope: &Scope,
         pipeline: &Pipeline,
         (index, stage): (usize, &Stage),
-        ids: &BTreeMap<Ordinal, String>,
+        known: &Known,
     ) -> Result<StageState, Failed> {
         let lane = pipeline.board.lanes.get(&stage.name).cloned().unwrap_or_default();
-        let waiting: Vec<StageExecution> =
-            lane.inbound.iter().filter_map(|ordinal| stage_execution(ids, *ordinal, StageStatus::InProgress)).collect();
+        let waiting: Vec<StageExecution> = lane
+            .inbound
+            .iter()
+            .filter_map(|ordinal| stage_execution(known, *ordinal, StageStatus::InProgress))
+            .collect();
         let mut actions = Vec::with_capacity(stage.actions.len());
         for action in &stage.actions {
             actions.push(self.action_state(scope, pipeline, &stage.name, &action.name).await?);
@@ -68,9 +76,10 @@ impl Service {
             stage_name: Some(stage.name.clone()),
             inbound_execution: waiting.first().cloned().filter(|_| pipeline.mode == ExecutionMode::Superseded),
             inbound_executions: Some(waiting).filter(|waiting| !waiting.is_empty()),
-            inbound_transition_state: (index > 0).then(open_transition),
+            inbound_transition_state: (index > 0).then(|| transition_state(pipeline, stage)),
             action_states: Some(actions),
-            latest_execution: lane.latest.and_then(|latest| stage_execution(ids, latest.execution, latest.status)),
+            latest_execution: lane.latest.and_then(|latest| stage_execution(known, latest.execution, latest.status)),
+            retry_stage_metadata: lane.latest.and_then(|latest| retry_metadata(known, latest.execution, &stage.name)),
             ..StageState::default()
         })
     }
@@ -97,17 +106,38 @@ impl Service {
     }
 }
 
-fn stage_execution(ids: &BTreeMap<Ordinal, String>, ordinal: Ordinal, status: StageStatus) -> Option<StageExecution> {
+fn stage_execution(known: &Known, ordinal: Ordinal, status: StageStatus) -> Option<StageExecution> {
+    let execution = known.get(&ordinal)?;
     Some(StageExecution {
-        pipeline_execution_id: Some(ids.get(&ordinal)?.clone()),
+        pipeline_execution_id: Some(execution.id.clone()),
         status: Some(status.api().to_owned()),
-        type_: Some("STANDARD".to_owned()),
+        type_: Some(execution_type(execution).to_owned()),
     })
 }
 
-/// Transitions cannot be disabled yet.
-fn open_transition() -> TransitionState {
-    TransitionState { enabled: Some(true), ..TransitionState::default() }
+/// The way into a stage; nobody has changed one that was always open.
+fn transition_state(pipeline: &Pipeline, stage: &Stage) -> TransitionState {
+    let changed = pipeline.board.transitions.get(&stage.name);
+    TransitionState {
+        enabled: Some(pipeline.board.is_open(&stage.name)),
+        disabled_reason: changed.and_then(|changed| changed.disabled.clone()),
+        last_changed_by: changed.map(|changed| changed.changed_by.clone()),
+        last_changed_at: changed.map(|changed| changed.changed_at),
+    }
+}
+
+fn retry_metadata(known: &Known, ordinal: Ordinal, stage: &str) -> Option<RetryStageMetadata> {
+    let retries = known.get(&ordinal)?.run.retries.get(stage)?;
+    let count = |times: u32| i32::try_from(times).ok().filter(|times| *times > 0);
+    let trigger = match retries.latest {
+        RetryTrigger::Automatic => retry_trigger::AUTOMATED_STAGE_RETRY,
+        RetryTrigger::Manual => retry_trigger::MANUAL_STAGE_RETRY,
+    };
+    Some(RetryStageMetadata {
+        auto_stage_retry_attempt: count(retries.automatic),
+        manual_stage_retry_attempt: count(retries.manual),
+        latest_retry_trigger: Some(trigger.to_owned()),
+    })
 }
 
 fn current_revision(action: &Stored<ActionExecution>) -> Option<ActionRevision> {
@@ -126,6 +156,7 @@ fn latest(action: &ActionExecution) -> ActionExecutionShape {
         status: Some(action.status.api().to_owned()),
         summary: action.summary.clone(),
         last_status_change: Some(action.updated),
+        token: action.approval_token().filter(|_| action.awaits_approval()).map(str::to_owned),
         last_updated_by: action.updated_by.clone(),
         external_execution_id: external.map(|external| external.id.clone()),
         external_execution_url: external.and_then(|external| external.url.clone()),

@@ -68,6 +68,9 @@ pub struct ActionExecution {
     pub deadline: Timestamp,
     /// When it is looked at next; nothing once it has ended.
     pub due: Option<Timestamp>,
+    /// Whether retention has removed what it made from the artifact store.
+    #[serde(default)]
+    pub artifacts_removed: bool,
 }
 
 /// How far an action execution has come.
@@ -137,11 +140,12 @@ impl Document for ActionExecution {
             Phase::Waiting(external) => Some(Index::new(Self::EXTERNAL, &external.id)),
             _ => None,
         };
+        let token = self.approval_token().map(|token| Index::new(Self::TOKEN, token));
         let always = [
             Index::new(Self::PIPELINE, &self.pipeline_id).sorted(age),
             Index::new(Self::PLACE, place).sorted(format!("{:012}/{:06}", self.ordinal, self.number)),
         ];
-        always.into_iter().chain(waiting).collect()
+        always.into_iter().chain(waiting).chain(token).collect()
     }
 
     fn due(&self) -> Option<Timestamp> {
@@ -156,6 +160,9 @@ impl ActionExecution {
     pub const PLACE: &'static str = "place";
     /// Index by the id of what runs outside, while it is awaited.
     pub const EXTERNAL: &'static str = "external";
+
+    /// Index by the token of an approval, also once it is answered.
+    pub const TOKEN: &'static str = "token";
 
     /// A new attempt at `action` of `stage`, due at once.
     #[must_use]
@@ -193,8 +200,9 @@ impl ActionExecution {
             started: now,
             updated: now,
             updated_by: None,
-            deadline: now + action_timeout(&action.kind),
+            deadline: now + action_timeout(action),
             due: Some(now),
+            artifacts_removed: false,
         }
     }
 
@@ -211,6 +219,18 @@ impl ActionExecution {
             Phase::Waiting(external) | Phase::Ended(Some(external)) => Some(external),
             _ => None,
         }
+    }
+
+    /// The token that answers it, of an approval that was opened.
+    #[must_use]
+    pub fn approval_token(&self) -> Option<&str> {
+        self.external().filter(|_| self.kind.category == "Approval").map(|external| external.id.as_str())
+    }
+
+    /// Whether it waits for somebody's answer.
+    #[must_use]
+    pub fn awaits_approval(&self) -> bool {
+        self.kind.category == "Approval" && matches!(self.phase, Phase::Waiting(_))
     }
 
     /// Ends it.
@@ -241,6 +261,7 @@ mod tests {
             input: Large::default(),
             started: now,
             stop_reason: None,
+            rollback_target: None,
         };
         let declared = Action { name: "Compile".into(), ..Action::default() };
         ActionExecution::new(&execution, number, ("Build", &declared), "role", ("a".into(), now))

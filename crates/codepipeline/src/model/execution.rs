@@ -29,12 +29,15 @@ pub struct Execution {
     pub started: Timestamp,
     /// The reason given for stopping it.
     pub stop_reason: Option<String>,
+    /// Of a rollback: the id of the execution that it goes back to.
+    #[serde(default)]
+    pub rollback_target: Option<String>,
 }
 
 /// What started an execution.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
-    /// `CreatePipeline`, `StartPipelineExecution`, `PollForSourceChanges`, `CloudWatchEvent`, …
+    /// `CreatePipeline`, `StartPipelineExecution`, `PollForSourceChanges`, `ManualRollback`, …
     pub kind: String,
     /// The caller's ARN, or that of the resource that changed.
     pub detail: String,
@@ -68,6 +71,23 @@ impl Execution {
     pub const ID: &'static str = "id";
     /// Index by pipeline id and client token.
     pub const TOKEN: &'static str = "token";
+
+    /// A rollback to `target`: it takes over what the target was started with.
+    #[must_use]
+    pub fn rollback(target: &Self, id: String, run: Run, trigger: Trigger, now: Timestamp) -> Self {
+        Self {
+            pipeline_id: target.pipeline_id.clone(),
+            pipeline: target.pipeline.clone(),
+            id,
+            run,
+            trigger,
+            client_token: None,
+            input: target.input.clone(),
+            started: now,
+            stop_reason: None,
+            rollback_target: Some(target.id.clone()),
+        }
+    }
 
     /// The key of a pipeline's execution: sorts by start.
     #[must_use]

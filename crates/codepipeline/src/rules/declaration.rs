@@ -14,7 +14,19 @@ pub fn check_action(action: &Action, region: &str) -> Result<(), Invalid> {
     check_count(action, "input", action.inputs.len(), kind.inputs)?;
     check_count(action, "output", action.outputs.len(), kind.outputs)?;
     check_settings(action, kind)?;
+    check_timeout(action)?;
     check_region(action, region)
+}
+
+fn check_timeout(action: &Action) -> Result<(), Invalid> {
+    if action.timeout_minutes.is_some() && action.kind.category != "Approval" {
+        let text = format!(
+            "The following action cannot contain a timeoutInMinutes field: {}. Only approval actions have one",
+            action.name
+        );
+        return Err(Invalid::action(text));
+    }
+    Ok(())
 }
 
 fn unavailable(action: &Action, region: &str) -> Invalid {
@@ -55,7 +67,24 @@ fn check_settings(action: &Action, kind: &ActionType) -> Result<(), Invalid> {
         let text = format!("Action configuration for action '{name}' contains unknown configuration '{unknown}'");
         return Err(Invalid::action(text));
     }
-    check_primary_source(action)
+    check_primary_source(action)?;
+    check_object_key(action)
+}
+
+/// Deploy/S3: an artifact that is not extracted needs a key to lie under.
+fn check_object_key(action: &Action) -> Result<(), Invalid> {
+    if !action.kind.is_aws("Deploy", "S3") {
+        return Ok(());
+    }
+    let name = &action.name;
+    match action.setting("Extract").unwrap_or_default().to_ascii_lowercase().as_str() {
+        "true" => Ok(()),
+        "false" if action.setting("ObjectKey").is_some() => Ok(()),
+        "false" => Err(Invalid::action(format!(
+            "Action configuration for action '{name}' is missing required configuration 'ObjectKey', which Extract=false needs"
+        ))),
+        _ => Err(Invalid::action(format!("Extract of action '{name}' must be true or false"))),
+    }
 }
 
 fn check_primary_source(action: &Action) -> Result<(), Invalid> {
@@ -107,6 +136,7 @@ fn check_region(action: &Action, region: &str) -> Result<(), Invalid> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::definition::ActionKind;
     use super::super::samples::{build, deploy, source};
     use super::*;
 
@@ -174,6 +204,36 @@ mod tests {
         assert_eq!(check_action(&action, "us-east-1"), Ok(()));
         action.commands.clear();
         assert_eq!(refusal(&action), "Action X must have a non-empty commands field");
+    }
+
+    #[test]
+    fn only_approvals_have_a_time_limit_of_their_own() {
+        let mut action = build("B", "In", "Out");
+        action.timeout_minutes = Some(10);
+        assert!(refusal(&action).contains("timeoutInMinutes field: B"));
+        let approval = Action {
+            kind: ActionKind { category: "Approval".into(), provider: "Manual".into(), ..action.kind.clone() },
+            timeout_minutes: Some(10),
+            ..Action::default()
+        };
+        assert_eq!(check_action(&approval, "us-east-1"), Ok(()));
+    }
+
+    #[test]
+    fn an_artifact_deployed_whole_needs_a_key() {
+        let mut action = deploy("D", "In");
+        action.kind.provider = "S3".into();
+        let set = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        for (pairs, accepted) in [
+            (vec![("BucketName", "b"), ("Extract", "true")], true),
+            (vec![("BucketName", "b"), ("Extract", "True"), ("ObjectKey", "site")], true),
+            (vec![("BucketName", "b"), ("Extract", "false"), ("ObjectKey", "app.zip")], true),
+            (vec![("BucketName", "b"), ("Extract", "false")], false),
+            (vec![("BucketName", "b"), ("Extract", "maybe")], false),
+        ] {
+            action.configuration = set(&pairs);
+            assert_eq!(check_action(&action, "us-east-1").is_ok(), accepted, "{pairs:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use aws::codepipeline::{ActionDeclaration, PipelineDeclaration, StageDeclaration};
 use serde::{Deserialize, Serialize};
 
+use super::retry::RetryMode;
+
 /// How executions of one pipeline share its stages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -79,10 +81,35 @@ pub struct Stage {
     pub name: String,
     /// Its actions in the order of their declaration.
     pub actions: Vec<Action>,
-    /// Which of `beforeEntry`, `onSuccess`, `onFailure` it declares.
+    /// Which conditions it declares that nobody here evaluates: `beforeEntry`, `onSuccess`, …
     pub conditions: Vec<&'static str>,
+    /// What it does by itself when it has failed.
+    pub on_failure: Option<OnFailure>,
     /// Whether it declares blockers.
     pub has_blockers: bool,
+}
+
+/// What a stage does by itself when it has failed: `onFailure` without conditions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It goes back to the newest execution that passed it.
+    RollBack,
+    /// It is tried once more.
+    Retry(RetryMode),
+    /// Another result than the two that are possible here.
+    Other(String),
+}
+
+impl OnFailure {
+    fn read(declaration: &StageDeclaration) -> Option<Self> {
+        let declared = declaration.on_failure.as_ref()?;
+        let mode = declared.retry_configuration.as_ref().and_then(|retry| retry.retry_mode.as_deref());
+        match declared.result.as_deref()? {
+            "ROLLBACK" => Some(Self::RollBack),
+            "RETRY" => Some(Self::Retry(RetryMode::parse(mode.unwrap_or("FAILED_ACTIONS")))),
+            other => Some(Self::Other(other.to_owned())),
+        }
+    }
 }
 
 /// An action.
@@ -106,6 +133,8 @@ pub struct Action {
     pub region: Option<String>,
     /// The role it runs as, if not the pipeline's.
     pub role: Option<String>,
+    /// How long it may take, if declared.
+    pub timeout_minutes: Option<i32>,
     /// Its shell commands, of Compute actions.
     pub commands: Vec<String>,
     /// Whether an output artifact names files, as only Compute actions may.
@@ -176,7 +205,7 @@ impl Definition {
         self.mode != ExecutionMode::Superseded
             || !self.variables.is_empty()
             || self.triggers > 0
-            || self.stages.iter().any(|stage| !stage.conditions.is_empty())
+            || self.stages.iter().any(|stage| !stage.conditions.is_empty() || stage.on_failure.is_some())
     }
 
     /// The pipeline's type: as declared, else V2 if anything needs it, else V1.
@@ -199,15 +228,21 @@ impl Stage {
         let conditions = [
             ("beforeEntry", declaration.before_entry.is_some()),
             ("onSuccess", declaration.on_success.is_some()),
-            ("onFailure", declaration.on_failure.is_some()),
+            ("conditions in onFailure", has_failure_conditions(declaration)),
         ];
         Self {
             name: declaration.name.clone().unwrap_or_default(),
             actions: declaration.actions.iter().flatten().map(Action::read).collect(),
             conditions: conditions.into_iter().filter(|(_, declared)| *declared).map(|(name, _)| name).collect(),
+            on_failure: OnFailure::read(declaration),
             has_blockers: declaration.blockers.as_ref().is_some_and(|blockers| !blockers.is_empty()),
         }
     }
+}
+
+fn has_failure_conditions(declaration: &StageDeclaration) -> bool {
+    let conditions = declaration.on_failure.as_ref().and_then(|declared| declared.conditions.as_ref());
+    conditions.is_some_and(|conditions| !conditions.is_empty())
 }
 
 impl Action {
@@ -223,6 +258,7 @@ impl Action {
             namespace: declaration.namespace.clone(),
             region: declaration.region.clone(),
             role: declaration.role_arn.clone(),
+            timeout_minutes: declaration.timeout_in_minutes,
             commands: declaration.commands.clone().unwrap_or_default(),
             names_output_files: outputs.iter().any(|output| output.files.is_some()),
         }

@@ -7,6 +7,7 @@ use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::definition::{ExecutionMode, Stage};
+use super::retry::Retries;
 use super::status::{ActionStatus, ExecutionStatus, StageStatus};
 
 /// Number of an execution within its pipeline, counted from 1 in the order of their start. A larger one is newer.
@@ -19,6 +20,8 @@ pub struct Flow {
     pub board: Board,
     /// At least every active execution.
     pub runs: BTreeMap<Ordinal, Run>,
+    /// The newest execution's number, 0 before the first.
+    pub newest: Ordinal,
 }
 
 /// The locks and inbound queues of a pipeline's stages.
@@ -28,6 +31,28 @@ pub struct Board {
     pub lanes: BTreeMap<String, Lane>,
     /// The executions that are `InProgress` or `Stopping`.
     pub active: BTreeSet<Ordinal>,
+    /// The inbound transitions that were ever disabled or enabled, by stage name; all others are open.
+    #[serde(default)]
+    pub transitions: BTreeMap<String, InboundTransition>,
+}
+
+impl Board {
+    /// Whether executions may enter a stage.
+    #[must_use]
+    pub fn is_open(&self, stage: &str) -> bool {
+        self.transitions.get(stage).is_none_or(|transition| transition.disabled.is_none())
+    }
+}
+
+/// The way into a stage, once somebody has closed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboundTransition {
+    /// The reason why it is closed; nothing while it is open.
+    pub disabled: Option<String>,
+    /// Who changed it last: an ARN.
+    pub changed_by: String,
+    /// When that was.
+    pub changed_at: Timestamp,
 }
 
 /// One stage: at most one execution inside (none in PARALLEL mode), others in front of it.
@@ -39,6 +64,10 @@ pub struct Lane {
     pub inbound: Vec<Ordinal>,
     /// The execution that entered the stage last.
     pub latest: Option<Latest>,
+    /// The newest execution of the current version that passed the stage, rollbacks left out: what an automatic rollback
+    /// goes back to.
+    #[serde(default)]
+    pub succeeded: Option<Ordinal>,
 }
 
 /// The execution that entered a stage last, and what became of it there.
@@ -71,6 +100,26 @@ pub struct Run {
     pub succeeded_stages: Vec<String>,
     /// When it last changed.
     pub updated: Timestamp,
+    /// The stage that it ended in, if it ended inside of one without success.
+    #[serde(default)]
+    pub ended_in: Option<String>,
+    /// How often stages of it were retried.
+    #[serde(default)]
+    pub retries: BTreeMap<String, Retries>,
+    /// Of a rollback: where it goes back to.
+    #[serde(default)]
+    pub rollback: Option<RollbackOf>,
+}
+
+/// What a rollback is about. Such an execution runs one stage only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackOf {
+    /// The stage that is rolled back.
+    pub stage: String,
+    /// The execution whose artifacts and variables it takes.
+    pub target: Ordinal,
+    /// The execution whose failure brought it about; nothing if somebody asked for it.
+    pub failed: Option<Ordinal>,
 }
 
 /// Where an execution is.
@@ -122,7 +171,22 @@ impl Run {
             actions_started: 0,
             succeeded_stages: Vec::new(),
             updated: now,
+            ended_in: None,
+            retries: BTreeMap::new(),
+            rollback: None,
         }
+    }
+
+    /// An execution that is about to roll a stage back.
+    #[must_use]
+    pub fn rollback((ordinal, version): (Ordinal, i32), mode: ExecutionMode, of: RollbackOf, now: Timestamp) -> Self {
+        Self { rollback: Some(of), ..Self::new(ordinal, version, mode, now) }
+    }
+
+    /// How often it was begun or taken up again, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        1 + self.retries.values().map(|retries| retries.automatic + retries.manual).sum::<u32>()
     }
 
     /// Puts the execution into `stage`, none of whose actions has started.

@@ -5,18 +5,22 @@
 //! newer execution takes it from the older one; in QUEUED mode they form a line; in PARALLEL mode nobody locks or waits.
 //!
 //! A failed action lets its siblings of the same run order end before the stage ends: the lock is held as long as
-//! anything runs under it.
+//! anything runs under it. `again` holds what may follow a failure: a retry, or a rollback.
+
+mod again;
 
 use kernel::Timestamp;
 
 use super::definition::{Definition, ExecutionMode, Stage};
-use super::flow::{ActionRun, Flow, Lane, Latest, Ordinal, Place, Progress, Run};
+use super::flow::{ActionRun, Flow, InboundTransition, Lane, Latest, Ordinal, Place, Progress, Run};
+use super::retry::RetryMode;
 use super::status::{ActionStatus, ExecutionStatus, StageStatus};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A new execution starts.
+    /// A new execution starts: at the first stage, or a rollback at the stage that it is about
+    /// (see [`may_roll_back`](super::rollback::may_roll_back)).
     Started(Run),
     /// An action of an execution ended.
     ActionEnded {
@@ -33,6 +37,27 @@ pub enum Event {
         execution: Ordinal,
         /// Whether running actions are left behind instead of awaited.
         abandon: bool,
+    },
+    /// Somebody asked to take a failed or stopped stage up again; see [`may_retry`](super::retry::may_retry).
+    RetryRequested {
+        /// The execution.
+        execution: Ordinal,
+        /// The stage that it ended in.
+        stage: String,
+        /// Which actions run again.
+        mode: RetryMode,
+    },
+    /// The way into a stage was closed or opened.
+    TransitionChanged {
+        /// The stage.
+        stage: String,
+        /// How it is now.
+        transition: InboundTransition,
+    },
+    /// Whether an execution that waits may go on now, the way in front of it being open again.
+    TurnAsked {
+        /// The execution.
+        execution: Ordinal,
     },
     /// The pipeline has a new version: executions of older ones end as soon as their running actions have.
     DefinitionChanged,
@@ -61,6 +86,8 @@ pub enum Command {
         /// The action's number within it.
         number: u32,
     },
+    /// Tell the world that an execution and its stage were taken up again.
+    AnnounceResumed(Ordinal, String),
     /// Tell the world of an execution's new status.
     AnnounceExecution(Ordinal, ExecutionStatus),
     /// Tell the world of a stage's new status.
@@ -77,6 +104,11 @@ pub fn step(definition: &Definition, flow: Flow, event: Event, now: Timestamp) -
         Event::Started(run) => step.started(run),
         Event::ActionEnded { execution, number, status } => step.action_ended(execution, number, status),
         Event::StopRequested { execution, abandon } => step.stop(execution, abandon),
+        Event::RetryRequested { execution, stage, mode } => step.retry_asked(execution, &stage, mode),
+        Event::TransitionChanged { stage, transition } => {
+            step.flow.board.transitions.insert(stage, transition);
+        }
+        Event::TurnAsked { execution } => step.turn_asked(execution),
         Event::DefinitionChanged => step.definition_changed(),
         Event::Deleted => step.deleted(),
     }
@@ -93,10 +125,15 @@ struct Step<'a> {
 impl Step<'_> {
     fn started(&mut self, run: Run) {
         let ordinal = run.ordinal;
+        let rolled_back = run.rollback.as_ref().map(|rollback| rollback.stage.clone());
+        self.flow.newest = self.flow.newest.max(ordinal);
         self.flow.board.active.insert(ordinal);
         self.flow.runs.insert(ordinal, run);
         self.commands.push(Command::AnnounceExecution(ordinal, ExecutionStatus::InProgress));
-        self.arrive(ordinal, 0);
+        match rolled_back.and_then(|stage| self.definition.stage(&stage)) {
+            Some(stage) => self.enter_to_roll_back(ordinal, stage),
+            None => self.arrive(ordinal, 0),
+        }
     }
 
     fn action_ended(&mut self, ordinal: Ordinal, number: u32, status: ActionStatus) {
@@ -128,12 +165,22 @@ impl Step<'_> {
 
     fn definition_changed(&mut self) {
         let stages: Vec<&str> = self.definition.stages.iter().map(|stage| stage.name.as_str()).collect();
-        for ordinal in self.outdated() {
+        for ordinal in self.outdated().into_iter().chain(self.waiting_in_parallel_mode()) {
             if !matches!(self.flow.runs.get(&ordinal).map(|run| &run.place), Some(Place::Inside(_))) {
                 self.end(ordinal, ExecutionStatus::Cancelled);
             }
         }
-        self.flow.board.lanes.retain(|name, lane| lane.holder.is_some() || stages.contains(&name.as_str()));
+        let Flow { board, .. } = &mut self.flow;
+        board.lanes.retain(|name, lane| lane.holder.is_some() || stages.contains(&name.as_str()));
+        board.lanes.values_mut().for_each(|lane| lane.succeeded = None);
+        // What was first has no way in that could be seen, or opened again.
+        board.transitions.retain(|name, _| stages.iter().skip(1).any(|stage| stage == name));
+    }
+
+    /// Those in front of a closed stage, which is the only place to wait in PARALLEL mode.
+    fn waiting_in_parallel_mode(&self) -> Vec<Ordinal> {
+        let waits = |run: &&Run| run.mode == ExecutionMode::Parallel && matches!(run.place, Place::Before(_));
+        self.flow.runs.values().filter(waits).map(|run| run.ordinal).collect()
     }
 
     fn deleted(&mut self) {
@@ -145,6 +192,7 @@ impl Step<'_> {
             self.end(ordinal, ExecutionStatus::Cancelled);
         }
         self.flow.board.lanes.clear();
+        self.flow.board.transitions.clear();
     }
 
     /// Puts an execution in front of the stage at `index`, or at its end when there is no such stage.
@@ -154,7 +202,8 @@ impl Step<'_> {
         };
         let lane = self.flow.board.lanes.get(&stage.name);
         let free = lane.is_none_or(|lane| lane.holder.is_none() && lane.inbound.is_empty());
-        if free || self.mode(ordinal) == ExecutionMode::Parallel {
+        let parallel = self.mode(ordinal) == ExecutionMode::Parallel;
+        if self.flow.board.is_open(&stage.name) && (free || parallel) {
             self.enter(ordinal, stage);
         } else {
             self.wait(ordinal, stage);
@@ -199,7 +248,7 @@ impl Step<'_> {
         if run.status == ExecutionStatus::Stopping {
             self.leave(ordinal, &stage, StageStatus::Stopped, ExecutionStatus::Stopped);
         } else if run.has_failed_action() {
-            self.leave(ordinal, &stage, StageStatus::Failed, ExecutionStatus::Failed);
+            self.failed(ordinal, &stage);
         } else if outdated {
             self.leave(ordinal, &stage, StageStatus::Cancelled, ExecutionStatus::Cancelled);
         } else if run.next_run_order().is_some() {
@@ -229,13 +278,25 @@ impl Step<'_> {
     /// Leaves a stage that succeeded for the next one.
     fn advance(&mut self, ordinal: Ordinal, stage: &str) {
         self.mark_stage(ordinal, StageStatus::Succeeded);
-        if let Some(run) = self.touch(ordinal) {
-            run.succeeded_stages.push(stage.to_owned());
+        if self.flow.runs.get(&ordinal).is_some_and(|run| run.rollback.is_some()) {
+            self.unlock(ordinal, stage);
+            self.end(ordinal, ExecutionStatus::Succeeded);
+            return self.admit(stage);
         }
+        self.remember_success(ordinal, stage);
         let index = self.definition.stages.iter().position(|candidate| candidate.name == stage);
         self.unlock(ordinal, stage);
         self.arrive(ordinal, index.map_or(usize::MAX, |index| index + 1));
         self.admit(stage);
+    }
+
+    fn remember_success(&mut self, ordinal: Ordinal, stage: &str) {
+        let Some(run) = self.touch(ordinal) else { return };
+        run.succeeded_stages.retain(|passed| passed != stage);
+        run.succeeded_stages.push(stage.to_owned());
+        if run.mode != ExecutionMode::Parallel {
+            self.lane(stage).succeeded = Some(ordinal);
+        }
     }
 
     /// Leaves a stage for good.
@@ -246,9 +307,12 @@ impl Step<'_> {
         self.admit(stage);
     }
 
-    /// Lets the first of those who wait in front of a free stage in.
+    /// Lets the first of those who wait in front of a free and open stage in.
     fn admit(&mut self, stage: &str) {
-        let Some(stage) = self.definition.stages.iter().find(|candidate| candidate.name == stage) else { return };
+        let Some(stage) = self.definition.stage(stage) else { return };
+        if !self.flow.board.is_open(&stage.name) {
+            return;
+        }
         let Some(lane) = self.flow.board.lanes.get_mut(&stage.name) else { return };
         if lane.holder.is_none() && !lane.inbound.is_empty() {
             let first = lane.inbound.remove(0);
@@ -256,10 +320,23 @@ impl Step<'_> {
         }
     }
 
+    /// In PARALLEL mode each goes by itself, in the structure that it began with.
+    fn turn_asked(&mut self, ordinal: Ordinal) {
+        let Some(Place::Before(name)) = self.flow.runs.get(&ordinal).map(|run| run.place.clone()) else { return };
+        if self.mode(ordinal) != ExecutionMode::Parallel {
+            return self.admit(&name);
+        }
+        let Some(stage) = self.definition.stage(&name).filter(|_| self.flow.board.is_open(&name)) else { return };
+        self.lane(&name).inbound.retain(|waiting| *waiting != ordinal);
+        self.enter(ordinal, stage);
+    }
+
     fn end(&mut self, ordinal: Ordinal, status: ExecutionStatus) {
         let Some(run) = self.touch(ordinal) else { return };
         run.status = status;
-        run.place = Place::Over;
+        if let Place::Inside(stage) = std::mem::replace(&mut run.place, Place::Over) {
+            run.ended_in = Some(stage).filter(|_| status != ExecutionStatus::Succeeded);
+        }
         self.flow.board.active.remove(&ordinal);
         for lane in self.flow.board.lanes.values_mut() {
             lane.inbound.retain(|waiting| *waiting != ordinal);
@@ -323,6 +400,8 @@ impl Step<'_> {
     }
 }
 
+#[cfg(test)]
+mod again_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

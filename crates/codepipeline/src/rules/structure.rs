@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::declaration::check_action;
-use super::definition::{Definition, Stage};
+use super::definition::{Definition, ExecutionMode, OnFailure, Stage};
 use super::invalid::Invalid;
 use super::wiring::check_wiring;
 
@@ -22,6 +22,7 @@ pub fn check_definition(definition: &Definition, region: &str) -> Result<(), Inv
     check_sources(definition)?;
     check_type(definition)?;
     check_stores(definition, region)?;
+    check_failures(definition)?;
     for (_, _, action) in definition.actions() {
         check_action(action, region)?;
     }
@@ -99,6 +100,27 @@ fn check_sources(definition: &Definition) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// What a stage can do by itself when it has failed (user guide, "Configure stage rollback" and "Configure stage retry").
+fn check_failures(definition: &Definition) -> Result<(), Invalid> {
+    for (index, stage) in definition.stages.iter().enumerate() {
+        let name = &stage.name;
+        let text = match &stage.on_failure {
+            Some(OnFailure::RollBack) if index == 0 => {
+                format!("Stage {name} is the source stage, which cannot be rolled back: onFailure cannot be ROLLBACK")
+            }
+            Some(OnFailure::RollBack) if definition.mode == ExecutionMode::Parallel => {
+                format!("Stage {name} declares onFailure ROLLBACK, which is not possible in PARALLEL execution mode")
+            }
+            Some(OnFailure::Other(result)) => {
+                format!("Stage {name} declares the onFailure result {result}. It must be ROLLBACK or RETRY")
+            }
+            _ => continue,
+        };
+        return Err(Invalid::stage(text));
+    }
+    Ok(())
+}
+
 fn check_type(definition: &Definition) -> Result<(), Invalid> {
     if definition.declared_type.as_deref() != Some("V1") || !definition.needs_v2() {
         return Ok(());
@@ -144,6 +166,7 @@ fn check_stores(definition: &Definition, region: &str) -> Result<(), Invalid> {
 #[cfg(test)]
 mod tests {
     use super::super::invalid::InvalidKind;
+    use super::super::retry::RetryMode;
     use super::super::samples::{build, deploy, pipeline, source, stage};
     use super::*;
 
@@ -195,6 +218,25 @@ mod tests {
         assert_eq!(check_definition(&queued, "us-east-1"), Ok(()));
         let v1 = Definition { declared_type: Some("V1".into()), ..queued };
         assert_eq!(refused(&v1).1, "QUEUED execution mode can only be used with V2 pipelines");
+    }
+
+    #[test]
+    fn a_failed_stage_rolls_back_or_is_retried() {
+        let failing = |index: usize, on_failure: OnFailure| {
+            let mut definition = pipeline();
+            definition.stages[index].on_failure = Some(on_failure);
+            definition
+        };
+        for accepted in [OnFailure::RollBack, OnFailure::Retry(RetryMode::AllActions)] {
+            let definition = failing(2, accepted);
+            assert_eq!(definition.pipeline_type(), "V2");
+            assert_eq!(check_definition(&definition, "us-east-1"), Ok(()));
+        }
+        assert_eq!(check_definition(&failing(0, OnFailure::Retry(RetryMode::FailedActions)), "us-east-1"), Ok(()));
+        assert!(refused(&failing(0, OnFailure::RollBack)).1.contains("source stage"));
+        assert!(refused(&failing(1, OnFailure::Other("SKIP".into()))).1.contains("SKIP"));
+        let parallel = Definition { mode: ExecutionMode::Parallel, ..failing(2, OnFailure::RollBack) };
+        assert!(refused(&parallel).1.contains("PARALLEL"));
     }
 
     #[test]

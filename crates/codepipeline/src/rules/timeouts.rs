@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use super::definition::ActionKind;
+use super::definition::Action;
 
-const HOUR: u64 = 60 * 60;
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
 
-/// The time after which an action of that type fails.
+/// The time after which an action fails: as declared, else as its type has it.
 #[must_use]
-pub fn action_timeout(kind: &ActionKind) -> Duration {
-    let hours = match (kind.category.as_str(), kind.provider.as_str()) {
+pub fn action_timeout(action: &Action) -> Duration {
+    if let Some(minutes) = action.timeout_minutes.and_then(|minutes| u64::try_from(minutes).ok()) {
+        return Duration::from_secs(minutes * MINUTE);
+    }
+    let hours = match (action.kind.category.as_str(), action.kind.provider.as_str()) {
+        ("Deploy", "S3") => return Duration::from_secs(90 * MINUTE),
         ("Build", "CodeBuild") => 36,
         ("Test", "CodeBuild") => 8,
         ("Deploy", "CodeDeploy" | "CodeDeployToECS") => 5 * 24,
@@ -23,6 +28,7 @@ pub fn action_timeout(kind: &ActionKind) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::definition::ActionKind;
     use super::*;
 
     #[test]
@@ -35,7 +41,10 @@ mod tests {
             ("Source", "CodeCommit", 1),
         ] {
             let kind = ActionKind { category: category.into(), provider: provider.into(), ..ActionKind::default() };
-            assert_eq!(action_timeout(&kind).as_secs(), hours * HOUR, "{category}/{provider}");
+            let action = Action { kind, ..Action::default() };
+            assert_eq!(action_timeout(&action).as_secs(), hours * HOUR, "{category}/{provider}");
+            let declared = Action { timeout_minutes: Some(5), ..action };
+            assert_eq!(action_timeout(&declared).as_secs(), 5 * MINUTE, "{category}/{provider}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One step of one action execution: prepare it, start it, or look at what it waits for.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use kernel::{CommitError, Lease, Reconciler, Scope, StepError, Stored, crash_point};
@@ -10,13 +9,9 @@ use crate::actions::{Course, Job, Provider, Trouble, provider};
 use crate::error::Failed;
 use crate::model::{ActionExecution, Execution, External, Phase};
 use crate::rules::start::RevisionOverride;
-use crate::rules::timeouts::action_timeout;
 use crate::service::Service;
 
 use super::end::Ending;
-
-/// How long after its last look a waiting action is looked at again if no event wakes it.
-const SAFETY_NET: Duration = Duration::from_secs(60);
 
 pub(super) struct ActionSteps(pub(super) Arc<Service>);
 
@@ -50,7 +45,10 @@ impl Service {
     async fn time_out(&self, scope: &Scope, key: &str) -> Result<(), Trouble> {
         let action = self.documents.get::<ActionExecution>(scope, key).await.map_err(Failed::from)?;
         match action.filter(|action| !matches!(action.phase, Phase::Ended(_))) {
-            Some(action) => self.end_action(scope, action, Ending::timed_out()).await,
+            Some(action) => {
+                let ending = Ending::timed_out(&action);
+                self.end_action(scope, action, ending).await
+            }
             None => Ok(()),
         }
     }
@@ -80,8 +78,6 @@ impl Service {
         if let Err(trouble) = self.prepare(scope, &mut action.value).await {
             return self.end_with(scope, action, trouble).await;
         }
-        // Its time begins with its work.
-        action.value.deadline = self.clock.now() + action_timeout(&action.kind);
         let action = self.documents.replace(scope, action).await.map_err(Failed::from)?;
         crash_point!("codepipeline_action_prepared");
         self.prepared(scope, action, provider, false).await
@@ -95,7 +91,10 @@ impl Service {
         again: bool,
     ) -> Result<(), Trouble> {
         let started = match self.job(scope, &action, again).await {
-            Ok(job) => provider.start(self, &job).await,
+            Ok(job) => {
+                action.value.summary = provider.remark(&job);
+                provider.start(self, &job).await
+            }
             Err(trouble) => Err(trouble),
         };
         crash_point!("codepipeline_action_started");
@@ -126,10 +125,12 @@ impl Service {
         };
         match looked {
             Ok(Course::Runs(_)) if self.clock.now() >= action.deadline => {
-                self.end_action(scope, action, Ending::timed_out()).await
+                let ending = Ending::timed_out(&action);
+                self.end_action(scope, action, ending).await
             }
             Ok(Course::Runs(_)) => {
-                action.value.due = Some((self.clock.now() + SAFETY_NET).min(action.deadline));
+                let next = provider.looks_every().map_or(action.deadline, |period| self.clock.now() + period);
+                action.value.due = Some(next.min(action.deadline));
                 match self.documents.replace(scope, action).await {
                     Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),
                     Err(error) => Err(Failed::from(error).into()),
@@ -164,10 +165,23 @@ impl Service {
             inputs: action.inputs.clone(),
             outputs: action.outputs.clone(),
             source_revision: action.source_revision.clone(),
+            found_before: self.found_before(scope, action).await?,
             wanted: self.wanted_revision(scope, action).await?,
             started: action.started,
+            deadline: action.deadline,
             again,
         })
+    }
+
+    /// The revision that an earlier attempt at a source action took: a retried execution stays what it was.
+    async fn found_before(&self, scope: &Scope, action: &ActionExecution) -> Result<Option<String>, Failed> {
+        if action.kind.category != "Source" || action.number == 1 {
+            return Ok(None);
+        }
+        let earlier = self.succeeded(scope, &action.pipeline_id, action.ordinal).await?;
+        let same = |other: &Stored<ActionExecution>| other.stage == action.stage && other.action == action.action;
+        let found = earlier.into_iter().rfind(same).and_then(|other| other.value.revision);
+        Ok(found.map(|revision| revision.id))
     }
 
     async fn wanted_revision(

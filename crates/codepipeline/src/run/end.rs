@@ -24,8 +24,12 @@ pub(super) enum Ending {
 
 impl Ending {
     /// It took too long.
-    pub(super) fn timed_out() -> Self {
-        let message = "The action did not end within its time limit".to_owned();
+    pub(super) fn timed_out(action: &ActionExecution) -> Self {
+        let message = match action.kind.category.as_str() {
+            "Approval" => "Nobody approved or rejected the action within its time limit",
+            _ => "The action did not end within its time limit",
+        };
+        let message = message.to_owned();
         Self::Failure(ActionFailure { code: "JobFailed".to_owned(), message })
     }
 }
@@ -82,7 +86,8 @@ impl Service {
         Ok(())
     }
 
-    async fn commit_end(
+    /// Commits an action execution that has ended together with what its pipeline does next.
+    pub(crate) async fn commit_end(
         &self,
         scope: &Scope,
         action: &Stored<ActionExecution>,

@@ -9,7 +9,7 @@ use kernel::{Batch, CommitError, Scope, StoreError, Stored};
 use super::transition::Transition;
 use crate::error::{Failed, pipeline_not_found};
 use crate::model::{ActionExecution, Execution, Pipeline, PipelineVersion};
-use crate::rules::definition::{Definition, ExecutionMode};
+use crate::rules::definition::{Definition, ExecutionMode, OnFailure, Stage};
 use crate::service::Service;
 
 /// How often a change is tried again when others change the same pipeline in between.
@@ -50,7 +50,7 @@ impl Service {
 
     /// Reads all that a change of the pipeline's flow may touch.
     pub(crate) async fn transition(&self, scope: &Scope, stored: Stored<Pipeline>) -> Result<Transition, Failed> {
-        let pipeline = stored.value.clone();
+        let mut pipeline = stored.value.clone();
         let keys: Vec<String> =
             pipeline.board.active.iter().map(|ordinal| Execution::key_of(&pipeline.id, *ordinal)).collect();
         let active = self.documents.get_many::<Execution>(scope, &keys).await?;
@@ -62,14 +62,42 @@ impl Service {
         for version in versions {
             definitions.insert(version, self.definition(scope, &pipeline.id, version).await?);
         }
+        let targets = self.rollback_targets(scope, &mut pipeline, &definitions).await?;
         let around = (scope.clone(), self.clock.now(), Arc::clone(&self.ids));
-        Ok(Transition::new(around, (pipeline, Some(stored)), definitions, active))
+        Ok(Transition::new(around, (pipeline, Some(stored)), definitions, active, targets))
+    }
+
+    /// The executions that failing stages go back to by themselves. One that is not kept any more is forgotten.
+    async fn rollback_targets(
+        &self,
+        scope: &Scope,
+        pipeline: &mut Pipeline,
+        definitions: &BTreeMap<i32, Arc<Definition>>,
+    ) -> Result<Vec<Stored<Execution>>, Failed> {
+        let mut targets = Vec::new();
+        let Some(definition) = definitions.get(&pipeline.current_version) else { return Ok(targets) };
+        let goes_back = |stage: &&Stage| stage.on_failure == Some(OnFailure::RollBack);
+        for stage in definition.stages.iter().filter(goes_back) {
+            let Some(lane) = pipeline.board.lanes.get_mut(&stage.name) else { continue };
+            let Some(ordinal) = lane.succeeded else { continue };
+            match self.documents.get::<Execution>(scope, &Execution::key_of(&pipeline.id, ordinal)).await? {
+                Some(target) => targets.push(target),
+                None => lane.succeeded = None,
+            }
+        }
+        Ok(targets)
     }
 
     /// The first change of a new pipeline.
     pub(crate) fn creation(&self, scope: &Scope, pipeline: Pipeline, definition: Arc<Definition>) -> Transition {
         let around = (scope.clone(), pipeline.created, Arc::clone(&self.ids));
-        Transition::new(around, (pipeline, None), BTreeMap::from([(definition.version, definition)]), Vec::new())
+        Transition::new(
+            around,
+            (pipeline, None),
+            BTreeMap::from([(definition.version, definition)]),
+            Vec::new(),
+            Vec::new(),
+        )
     }
 
     /// Commits a change of the flow together with what `with` adds.

@@ -32,6 +32,19 @@ impl Notices<'_> {
         self.event("CodePipeline Stage Execution State Change", &execution.pipeline, detail)
     }
 
+    /// The events of an execution and its stage that were taken up again.
+    pub(super) fn resumed(&self, execution: &Execution, stage: &str) -> [Event; 2] {
+        let mut whole = common(execution);
+        whole.insert("state".into(), "RESUMED".into());
+        let mut part = whole.clone();
+        part.insert("stage".into(), stage.into());
+        part.insert("stage-last-retry-attempt-time".into(), self.now.iso8601().into());
+        [
+            self.event("CodePipeline Pipeline Execution State Change", &execution.pipeline, whole),
+            self.event("CodePipeline Stage Execution State Change", &execution.pipeline, part),
+        ]
+    }
+
     /// "CodePipeline Action Execution State Change", in the state that the action execution has.
     pub(super) fn action(&self, execution: &Execution, action: &ActionExecution) -> Event {
         let mut detail = common(execution);
@@ -78,7 +91,7 @@ fn common(execution: &Execution) -> Map<String, Value> {
         ("start-time".to_owned(), execution.started.iso8601().into()),
         ("execution-trigger".to_owned(), trigger),
         ("version".to_owned(), f64::from(execution.run.version).into()),
-        ("pipeline-execution-attempt".to_owned(), 1.0.into()),
+        ("pipeline-execution-attempt".to_owned(), f64::from(execution.run.attempt()).into()),
     ])
 }
 

@@ -9,7 +9,9 @@ use crate::error::Failed;
 use crate::model::{ActionExecution, Artifact, Execution, ExecutionInput, Phase};
 use crate::rules::artifact_key::{ALPHABET, RANDOM_LENGTH, artifact_key};
 use crate::rules::definition::{Action, Definition};
+use crate::rules::flow::Ordinal;
 use crate::rules::status::ActionStatus;
+use crate::rules::timeouts::action_timeout;
 use crate::rules::variables::{Escaping, Reference, references, resolve};
 use crate::service::Service;
 
@@ -31,7 +33,7 @@ impl Service {
         let declared = definition.action(&action.stage, &action.action);
         let declared =
             declared.ok_or_else(|| Failed::missing(format!("action {} of {}", action.action, action.pipeline)))?;
-        let ground = self.ground(scope, action).await?;
+        let ground = self.ground(scope, action, &definition).await?;
         let configuration = self.resolve_settings(action, declared, &ground).await?;
         let text = serde_json::to_string(&configuration).map_err(Failed::from)?;
         if text.len() > LARGEST_CONFIGURATION {
@@ -41,26 +43,58 @@ impl Service {
         action.inputs = inputs(&definition, declared, &ground)?;
         action.outputs = self.outputs(scope, &definition, declared)?;
         action.source_revision = source_revision(declared, &ground);
+        // Its time begins with its work.
+        action.deadline = self.clock.now() + action_timeout(declared);
         action.phase = Phase::Prepared;
         Ok(())
     }
 
-    async fn ground(&self, scope: &Scope, action: &ActionExecution) -> Result<Ground, Failed> {
+    async fn ground(&self, scope: &Scope, action: &ActionExecution, definition: &Definition) -> Result<Ground, Failed> {
         let key = Execution::key_of(&action.pipeline_id, action.ordinal);
         let execution = self.documents.get::<Execution>(scope, &key).await?;
         let execution = execution.ok_or_else(|| Failed::missing(format!("execution {key}")))?;
         let input = self.execution_input(&execution).await?;
-        let mut earlier = Vec::new();
-        let prefix = ActionExecution::prefix(&action.pipeline_id, action.ordinal);
+        let mut earlier = match &execution.run.rollback {
+            Some(of) => self.before_stage(scope, action, of.target, definition).await?,
+            None => Vec::new(),
+        };
+        earlier.extend(self.succeeded(scope, &action.pipeline_id, action.ordinal).await?);
+        Ok(Ground { execution_id: execution.value.id, input, earlier })
+    }
+
+    /// What a rollback builds upon: the actions of its target before the stage that it rolls back.
+    async fn before_stage(
+        &self,
+        scope: &Scope,
+        action: &ActionExecution,
+        target: Ordinal,
+        definition: &Definition,
+    ) -> Result<Vec<Stored<ActionExecution>>, Failed> {
+        let mut before = self.succeeded(scope, &action.pipeline_id, target).await?;
+        let stages: Vec<&str> = definition.stages.iter().map(|stage| stage.name.as_str()).collect();
+        let stages = stages.split(|name| *name == action.stage).next().unwrap_or_default().to_vec();
+        before.retain(|earlier| stages.contains(&earlier.stage.as_str()));
+        Ok(before)
+    }
+
+    /// The successful action executions of an execution, oldest first.
+    pub(super) async fn succeeded(
+        &self,
+        scope: &Scope,
+        pipeline_id: &str,
+        ordinal: Ordinal,
+    ) -> Result<Vec<Stored<ActionExecution>>, Failed> {
+        let mut succeeded = Vec::new();
+        let prefix = ActionExecution::prefix(pipeline_id, ordinal);
         let mut after = None;
         loop {
             let page = Page::default().prefix(&prefix).after(after);
             let found = self.documents.list::<ActionExecution>(scope, page).await?;
             after = found.last().map(|last| last.position().to_owned());
             let full = found.len() == Page::MOST;
-            earlier.extend(found.into_iter().filter(|action| action.status == ActionStatus::Succeeded));
+            succeeded.extend(found.into_iter().filter(|action| action.status == ActionStatus::Succeeded));
             if !full {
-                return Ok(Ground { execution_id: execution.value.id, input, earlier });
+                return Ok(succeeded);
             }
         }
     }

@@ -7,7 +7,7 @@ use kernel::{Large, Timestamp};
 
 use super::transition::Transition;
 use crate::error::Failed;
-use crate::model::{Execution, ExecutionInput, Trigger};
+use crate::model::{Execution, ExecutionInput, Pipeline, Trigger};
 use crate::rules::definition::ExecutionMode;
 use crate::rules::flow::Run;
 use crate::rules::start::{RevisionOverride, check_overrides, pipeline_variables};
@@ -36,7 +36,7 @@ impl Service {
         let variables = pipeline_variables(&definition, &start.variables).map_err(validation_exception)?;
         check_overrides(&definition, &start.overrides).map_err(validation_exception)?;
         let pipeline = &transition.pipeline;
-        if pipeline.mode != ExecutionMode::Superseded && pipeline.board.active.len() >= CONCURRENT_EXECUTIONS {
+        if !has_room(pipeline) {
             let text =
                 format!("Pipeline '{}' already has {CONCURRENT_EXECUTIONS} executions in progress", pipeline.name);
             return Err(concurrent_pipeline_executions_limit_exceeded_exception(text).into());
@@ -52,11 +52,17 @@ impl Service {
             input: Large::write(&self.blobs, input).await?,
             started: transition.now(),
             stop_reason: None,
+            rollback_target: None,
         };
         let id = execution.id.clone();
         transition.start(execution);
         Ok(id)
     }
+}
+
+/// Whether one more execution may be in progress: SUPERSEDED mode sees to that by itself.
+pub(crate) fn has_room(pipeline: &Pipeline) -> bool {
+    pipeline.mode == ExecutionMode::Superseded || pipeline.board.active.len() < CONCURRENT_EXECUTIONS
 }
 
 /// A trigger's detail has at most 1,024 characters.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use kernel::{Batch, Event as Notice, Ids, Scope, Stored, Timestamp};
 
 use super::notices::Notices;
-use crate::model::{ActionExecution, Execution, Pipeline};
+use crate::model::{ActionExecution, Execution, Pipeline, Trigger};
 use crate::rules::definition::{Action, Definition, ExecutionMode};
-use crate::rules::flow::{Flow, Ordinal};
+use crate::rules::flow::{Flow, Ordinal, Run};
 use crate::rules::status::ActionStatus;
 use crate::rules::step::{Command, Event, step};
 
@@ -25,6 +25,8 @@ pub(crate) struct Transition {
     /// The structures that are needed, by version: the current one, and those of executions in PARALLEL mode.
     definitions: BTreeMap<i32, Arc<Definition>>,
     executions: BTreeMap<Ordinal, Held>,
+    /// The executions that stages may go back to.
+    targets: BTreeMap<Ordinal, Stored<Execution>>,
     new_actions: Vec<ActionExecution>,
     abandoned: Vec<(Ordinal, u32)>,
     notices: Vec<Notice>,
@@ -56,13 +58,15 @@ impl Held {
 }
 
 impl Transition {
+    /// `known` are at least the active executions, `targets` those that stages may go back to by themselves.
     pub(super) fn new(
         (scope, now, ids): (Scope, Timestamp, Arc<dyn Ids>),
         (pipeline, before): (Pipeline, Option<Stored<Pipeline>>),
         definitions: BTreeMap<i32, Arc<Definition>>,
-        active: Vec<Stored<Execution>>,
+        known: Vec<Stored<Execution>>,
+        targets: Vec<Stored<Execution>>,
     ) -> Self {
-        let known = |stored: Stored<Execution>| (stored.run.ordinal, Held::Known { stored, changed: false });
+        let held = |stored: Stored<Execution>| (stored.run.ordinal, Held::Known { stored, changed: false });
         Self {
             scope,
             now,
@@ -70,7 +74,8 @@ impl Transition {
             pipeline,
             before,
             definitions,
-            executions: active.into_iter().map(known).collect(),
+            executions: known.into_iter().map(held).collect(),
+            targets: targets.into_iter().map(|stored| (stored.run.ordinal, stored)).collect(),
             new_actions: Vec::new(),
             abandoned: Vec::new(),
             notices: Vec::new(),
@@ -115,25 +120,56 @@ impl Transition {
     pub(crate) fn apply(&mut self, event: Event) {
         let Some(definition) = self.definition_for(&event) else { return };
         let runs = self.executions.iter().map(|(ordinal, held)| (*ordinal, held.execution().run.clone())).collect();
-        let flow = Flow { board: std::mem::take(&mut self.pipeline.board), runs };
+        let flow = Flow { board: std::mem::take(&mut self.pipeline.board), runs, newest: self.pipeline.newest };
         let (flow, commands) = step(&definition, flow, event, self.now);
         self.pipeline.board = flow.board;
+        self.pipeline.newest = flow.newest;
         for (ordinal, run) in flow.runs {
-            if let Some(held) = self.executions.get_mut(&ordinal)
-                && held.execution().run != run
-            {
-                held.execution_mut().run = run;
-            }
+            self.keep(ordinal, run);
         }
         for command in commands {
             self.obey(&definition, command);
         }
     }
 
+    /// The flow as it stands, for rules that ask before they act.
+    pub(crate) fn flow(&self) -> Flow {
+        let runs = self.executions.iter().map(|(ordinal, held)| (*ordinal, held.execution().run.clone())).collect();
+        Flow { board: self.pipeline.board.clone(), runs, newest: self.pipeline.newest }
+    }
+
+    /// Takes in an execution that is over, for the event that may bring it back.
+    pub(crate) fn include(&mut self, stored: Stored<Execution>) {
+        self.executions.entry(stored.run.ordinal).or_insert(Held::Known { stored, changed: false });
+    }
+
+    fn keep(&mut self, ordinal: Ordinal, run: Run) {
+        match self.executions.get_mut(&ordinal) {
+            Some(held) if held.execution().run != run => held.execution_mut().run = run,
+            Some(_) => {}
+            None => {
+                let begun = self.automatic_rollback(run);
+                self.executions.extend(begun.map(|execution| (ordinal, Held::New(execution))));
+            }
+        }
+    }
+
+    /// The execution that a failed stage began to go back by itself.
+    fn automatic_rollback(&self, run: Run) -> Option<Execution> {
+        let of = run.rollback.as_ref()?;
+        let failed = of.failed.and_then(|failed| self.execution(failed)).map(|failed| failed.id.clone());
+        let detail = serde_json::json!({"FailedPipelineExecutionId": failed}).to_string();
+        let trigger = Trigger { kind: "AutomatedRollback".to_owned(), detail };
+        let target = self.targets.get(&of.target)?;
+        Some(Execution::rollback(target, self.ids.uuid(), run, trigger, self.now))
+    }
+
     /// An execution in PARALLEL mode goes on in the structure that it began with.
     fn definition_for(&self, event: &Event) -> Option<Arc<Definition>> {
         let ordinal = match event {
-            Event::ActionEnded { execution, .. } | Event::StopRequested { execution, .. } => Some(execution),
+            Event::ActionEnded { execution, .. }
+            | Event::StopRequested { execution, .. }
+            | Event::TurnAsked { execution } => Some(execution),
             _ => None,
         };
         let run = ordinal.and_then(|ordinal| self.execution(*ordinal)).map(|execution| &execution.run);
@@ -151,6 +187,10 @@ impl Transition {
                 }
             }
             Command::AbandonAction { execution, number } => self.abandoned.push((execution, number)),
+            Command::AnnounceResumed(ordinal, stage) => {
+                let notices = self.execution(ordinal).map(|execution| self.notices().resumed(execution, &stage));
+                self.notices.extend(notices.into_iter().flatten());
+            }
             Command::AnnounceExecution(ordinal, status) => {
                 let notice = self.execution(ordinal).map(|execution| self.notices().execution(execution, status));
                 self.notices.extend(notice);

@@ -127,12 +127,13 @@ async fn an_action_that_nobody_runs_yet_names_its_provider() {
     let world = World::new();
     world.sisters.set_head("app/main", "c1");
     let mut declaration = three_stages();
-    declaration["stages"][1]["actions"][0] = action("Ask", "Approval", "Manual", &[], &[], json!({}));
+    let settings = json!({"FunctionName": "f"});
+    declaration["stages"][1]["actions"][0] = action("Ask", "Invoke", "Lambda", &[], &[], settings);
     declaration["stages"][2]["actions"][0]["inputArtifacts"] = json!([{"name": "Code"}]);
     world.create(declaration).await;
     world.until(&["Failed"]).await;
     let details = &world.state().await["stageStates"][1]["actionStates"][0]["latestExecution"]["errorDetails"];
-    assert!(details["message"].as_str().unwrap().contains("Manual"), "{details}");
+    assert!(details["message"].as_str().unwrap().contains("Lambda"), "{details}");
 }
 
 #[tokio::test]

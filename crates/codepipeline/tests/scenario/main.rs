@@ -1,7 +1,9 @@
 //! Whole pipelines on a real store, among scripted sister services.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod again;
 mod api;
+mod approvals;
 mod bucket;
 mod journey;
 mod modes;

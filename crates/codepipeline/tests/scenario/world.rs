@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use aws::codepipeline::{
     CodePipeline, CreatePipelineInput, GetPipelineStateInput, ListActionExecutionsInput, ListPipelineExecutionsInput,
-    PipelineDeclaration, PipelineExecutionSummary, StartPipelineExecutionInput, StopPipelineExecutionInput,
-    StopPipelineExecutionOutput,
+    PipelineDeclaration, PipelineExecutionSummary, RetryStageExecutionInput, StartPipelineExecutionInput,
+    StopPipelineExecutionInput, StopPipelineExecutionOutput,
 };
 use codepipeline::{Dependencies, Service};
 use kernel::{
@@ -93,6 +93,25 @@ impl World {
             reason: Some("wrong commit".into()),
         };
         self.service.stop_pipeline_execution(&self.caller, input).await
+    }
+
+    /// Retries a stage of the oldest execution.
+    pub(crate) async fn retry(&self, stage: &str, mode: &str) -> Result<(), aws::Error> {
+        let input = RetryStageExecutionInput {
+            pipeline_name: Some("app".into()),
+            stage_name: Some(stage.into()),
+            pipeline_execution_id: self.executions().await[0].pipeline_execution_id.clone(),
+            retry_mode: Some(mode.into()),
+        };
+        self.service.retry_stage_execution(&self.caller, input).await.map(drop)
+    }
+
+    /// All action executions as ListActionExecutions shows them, oldest first.
+    pub(crate) async fn action_details(&self) -> Vec<Value> {
+        let input =
+            ListActionExecutionsInput { pipeline_name: Some("app".into()), ..ListActionExecutionsInput::default() };
+        let listed = self.service.list_action_executions(&self.caller, input).await.unwrap();
+        listed.action_execution_details.unwrap().iter().rev().map(|one| serde_json::to_value(one).unwrap()).collect()
     }
 
     /// A push to `app/main`: the branch moves, then the event is published.
@@ -219,6 +238,7 @@ fn open(
         codebuild: Arc::clone(sisters) as _,
         pipeline_builds: Arc::clone(sisters) as _,
         codedeploy: Arc::clone(sisters) as _,
+        spool: dir.path().join("spool"),
     });
     let running = tokio::spawn(Arc::clone(&service).run(Stop::new()));
     (service, store, running)

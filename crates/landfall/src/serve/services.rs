@@ -10,7 +10,8 @@ use crate::agent_binary;
 use crate::exit::user_error;
 use crate::listener::Listener;
 use anyhow::Context as _;
-use aws::internal::{codebuild::PipelineBuilds, codecommit::Sources};
+use aws::codepipeline::CodePipeline;
+use aws::internal::{codebuild::PipelineBuilds, codecommit::Sources, codepipeline::PipelineRegions};
 use aws::{Dispatch, Guard};
 use engine::{Engine, EngineOptions};
 use kernel::{Blobs, Clock, Ids, Scope, Seal, Stop, Store, SystemIds, Timestamp};
@@ -27,6 +28,7 @@ pub(crate) struct Services {
     pub(crate) s3: s3::Wire,
     pub(crate) git: Arc<codecommit::Service>,
     pub(crate) host_commands: aws::codedeploy_commands::Gated,
+    pub(crate) console: Arc<console::Service>,
     /// For what Landfall itself is asked.
     pub(crate) guard: Guard,
     pub(crate) about: About,
@@ -68,7 +70,7 @@ struct Ground {
 
 /// The gated services that others call.
 struct Sisters {
-    s3: Arc<dyn aws::s3::S3>,
+    s3: Arc<aws::s3::Gated>,
     logs: Arc<aws::logs::Gated>,
     codecommit: Arc<aws::codecommit::Gated>,
     sources: Arc<dyn Sources>,
@@ -104,7 +106,7 @@ impl Wiring<'_> {
 
     /// What the listener gets of it all.
     fn serve(
-        &self,
+        &mut self,
         ground: &Ground,
         sisters: Sisters,
         pipelines: Arc<codepipeline::Service>,
@@ -115,19 +117,23 @@ impl Wiring<'_> {
         let open = self.options.auth == Auth::Open;
         let authenticator = iam.authenticator();
         authenticator.set_repository_regions(Arc::new(Repositories(Arc::clone(&git))));
-        let s3 = s3::Wire::new(sisters.s3);
+        let public: Option<http::Uri> = self.public_url.parse().ok();
+        let regions = aws::internal::codepipeline::Gated::new(Arc::clone(&pipelines) as _, guard.clone());
+        let codepipeline = Arc::new(aws::codepipeline::Gated::new(pipelines, registry::CODEPIPELINE.gate(guard)?));
+        let console = self.console(ground, Arc::clone(&codepipeline) as _, Arc::new(regions), &sisters);
+        let s3 = s3::Wire::new(sisters.s3).public_host(public.as_ref().and_then(http::Uri::host));
         let api: Vec<Arc<dyn Dispatch>> = vec![
             sisters.codebuild,
             sisters.codecommit,
             sisters.codedeploy,
-            Arc::new(aws::codepipeline::Gated::new(pipelines, registry::CODEPIPELINE.gate(guard)?)),
+            codepipeline,
             Arc::new(aws::iam::Gated::new(Arc::clone(iam) as _, registry::IAM.gate(guard)?)),
             sisters.logs,
             Arc::new(aws::sts::Gated::new(Arc::clone(iam) as _, registry::STS.gate(guard)?)),
         ];
         let s3 = if open { s3.trusting() } else { s3 };
         let (guard, about) = (guard.clone(), self.about(ground));
-        Ok(Arc::new(Services { authenticator, open, api, s3, git, host_commands, guard, about }))
+        Ok(Arc::new(Services { authenticator, open, api, s3, git, host_commands, console, guard, about }))
     }
 
     fn about(&self, ground: &Ground) -> About {
@@ -166,7 +172,7 @@ impl Wiring<'_> {
         Ok(Ground { clock, ids, seal, iam, policy, guard })
     }
 
-    fn s3(&mut self, ground: &Ground) -> anyhow::Result<Arc<dyn aws::s3::S3>> {
+    fn s3(&mut self, ground: &Ground) -> anyhow::Result<Arc<aws::s3::Gated>> {
         let service = s3::Service::new(s3::Dependencies {
             documents: self.store.service("s3"),
             blobs: Blobs::open(&self.options.data_dir, "s3")?,
@@ -205,7 +211,7 @@ impl Wiring<'_> {
     fn codebuild(
         &mut self,
         ground: &Ground,
-        s3: &Arc<dyn aws::s3::S3>,
+        s3: &Arc<aws::s3::Gated>,
         logs: &Arc<aws::logs::Gated>,
         sources: &Arc<dyn Sources>,
     ) -> anyhow::Result<Arc<codebuild::Service>> {
@@ -217,7 +223,7 @@ impl Wiring<'_> {
             principals: Arc::clone(&ground.iam) as _,
             engine: self.engine()?,
             logs: Arc::clone(logs) as _,
-            s3: Arc::clone(s3),
+            s3: Arc::clone(s3) as _,
             codecommit: Arc::clone(sources),
             door: Arc::clone(self.listener) as _,
             options: self.build_options()?,
@@ -247,15 +253,39 @@ impl Wiring<'_> {
             ids: Arc::clone(&ground.ids),
             seal: Arc::clone(&ground.seal),
             principals: Arc::clone(&ground.iam) as _,
-            s3: Arc::clone(&sisters.s3),
+            s3: Arc::clone(&sisters.s3) as _,
             codecommit: Arc::clone(&sisters.codecommit) as _,
             sources: Arc::clone(&sisters.sources),
             codebuild: Arc::clone(&sisters.codebuild) as _,
             pipeline_builds: Arc::clone(&sisters.pipeline_builds),
             codedeploy: Arc::clone(&sisters.codedeploy) as _,
+            spool: self.options.data_dir.join("spool/codepipeline"),
         });
         self.tasks.spawn(Arc::clone(&service).run(self.stop.clone()));
         Ok(service)
+    }
+
+    fn console(
+        &mut self,
+        ground: &Ground,
+        codepipeline: Arc<dyn CodePipeline>,
+        regions: Arc<dyn PipelineRegions>,
+        sisters: &Sisters,
+    ) -> Arc<console::Service> {
+        let service = console::Service::new(console::Dependencies {
+            documents: self.store.service("console"),
+            clock: Arc::clone(&ground.clock),
+            ids: Arc::clone(&ground.ids),
+            codepipeline,
+            regions,
+            codebuild: Arc::clone(&sisters.codebuild) as _,
+            logs: Arc::clone(&sisters.logs) as _,
+            codedeploy: Arc::clone(&sisters.codedeploy) as _,
+            region: self.options.region.clone(),
+            stop: self.stop.clone(),
+        });
+        self.tasks.spawn(Arc::clone(&service).run(self.stop.clone()));
+        service
     }
 
     fn engine(&self) -> anyhow::Result<Arc<dyn Engine>> {

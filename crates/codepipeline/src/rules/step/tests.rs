@@ -53,7 +53,7 @@ impl Pipeline {
         self.event(Event::Started(run))
     }
 
-    fn finish(&mut self, execution: Ordinal, action: &str, status: ActionStatus) -> Vec<Command> {
+    pub(super) fn finish(&mut self, execution: Ordinal, action: &str, status: ActionStatus) -> Vec<Command> {
         let run = &self.flow.runs[&execution];
         let action =
             run.actions.iter().find(|candidate| candidate.name == action).expect("no such action in its stage");
@@ -61,15 +61,15 @@ impl Pipeline {
         self.event(Event::ActionEnded { execution, number, status })
     }
 
-    fn pass(&mut self, execution: Ordinal, actions: &[&str]) -> Vec<Command> {
+    pub(super) fn pass(&mut self, execution: Ordinal, actions: &[&str]) -> Vec<Command> {
         actions.iter().flat_map(|action| self.finish(execution, action, ActionStatus::Succeeded)).collect()
     }
 
-    fn status(&self, execution: Ordinal) -> ExecutionStatus {
+    pub(super) fn status(&self, execution: Ordinal) -> ExecutionStatus {
         self.flow.runs[&execution].status
     }
 
-    fn lane(&self, stage: &str) -> Lane {
+    pub(super) fn lane(&self, stage: &str) -> Lane {
         self.flow.board.lanes.get(stage).cloned().unwrap_or_default()
     }
 }
