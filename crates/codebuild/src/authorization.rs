@@ -59,11 +59,12 @@ fn texts<'v>(input: &'v Value, member: &str) -> impl Iterator<Item = &'v str> {
 }
 
 fn arn(caller: &Caller, name: &str) -> String {
-    arns::project(&caller.scope(), ids::project_name(name))
+    let scope = caller.scope();
+    arns::named_project(&scope, ids::project_name(&scope, name))
 }
 
 fn arn_of_build(caller: &Caller, id: &str) -> String {
-    arn(caller, ids::parse_build_id(id).map_or("*", |(project, _)| project))
+    arn(caller, ids::parse_build_id(&caller.scope(), id).map_or("*", |(project, _)| project))
 }
 
 /// CodeBuild declares no ValidationException: broken constraints are an InvalidInputException.
@@ -84,10 +85,12 @@ mod tests {
     fn rows_name_the_project() {
         let caller = Caller::root(&Scope::new("123456789012", "us-east-1"), "");
         let demo = "arn:aws:codebuild:us-east-1:123456789012:project/demo";
+        let foreign = "arn:aws:codebuild:us-east-1:999999999999:project/demo";
         let id = "demo:01234567-89ab-4cde-8f01-23456789abcd";
         for (operation, input, expected) in [
             ("StartBuild", json!({"projectName": "demo"}), vec![demo]),
             ("StartBuild", json!({"projectName": demo}), vec![demo]),
+            ("StartBuild", json!({"projectName": foreign}), vec![foreign]),
             ("CreateProject", json!({"name": "demo"}), vec![demo]),
             ("BatchGetProjects", json!({"names": ["demo"]}), vec![demo]),
             ("StopBuild", json!({"id": id}), vec![demo]),

@@ -14,7 +14,7 @@ use crate::rules::{arns, ids};
 
 /// The build, or AWS's errors for an id that is none or names none.
 pub(super) async fn find(service: &Service, caller: &Caller, id: &str) -> Result<Stored<Build>, Error> {
-    let key = ids::build_id(id).map_err(error::invalid_input_exception)?;
+    let key = ids::build_id(&caller.scope(), id).map_err(error::invalid_input_exception)?;
     let found = service.dependencies.documents.get::<Build>(&caller.scope(), &key).await?;
     found.ok_or_else(|| error::resource_not_found_exception(format!("Build {id} does not exist")))
 }
@@ -40,7 +40,7 @@ pub(super) async fn batch_get(
     input: BatchGetBuildsInput,
 ) -> Result<BatchGetBuildsOutput, Error> {
     let ids = input.ids.unwrap_or_default();
-    let keys: Vec<String> = ids.iter().map(|id| ids::build_id(id).unwrap_or_default()).collect();
+    let keys: Vec<String> = ids.iter().map(|id| ids::build_id(&caller.scope(), id).unwrap_or_default()).collect();
     let found = service.dependencies.documents.get_many::<Build>(&caller.scope(), &keys).await?;
     let (mut builds, mut missing) = (vec![], vec![]);
     for (id, build) in ids.iter().zip(found) {
@@ -70,7 +70,7 @@ pub(super) async fn batch_delete(
 
 async fn delete(service: &Service, caller: &Caller, id: &str) -> Result<Result<String, &'static str>, Error> {
     let (documents, scope) = (&service.dependencies.documents, caller.scope());
-    let Ok(key) = ids::build_id(id) else { return Ok(Err("INVALID_BUILD_ID")) };
+    let Ok(key) = ids::build_id(&scope, id) else { return Ok(Err("INVALID_BUILD_ID")) };
     let Some(build) = documents.get::<Build>(&scope, &key).await? else { return Ok(Err("BUILD_NOT_FOUND")) };
     if !build.life.is_complete() {
         return Ok(Err("BUILD_IN_PROGRESS"));

@@ -59,13 +59,13 @@ pub(super) async fn builds_for_project(
 ) -> Result<ListBuildsForProjectOutput, Error> {
     let (documents, scope) = (&service.dependencies.documents, caller.scope());
     let name = input.project_name.unwrap_or_default();
-    let project = ids::project_name(&name);
+    let project = ids::project_name(&scope, &name);
     let descending = is_descending(input.sort_order.as_deref(), true)?;
     let query = format!("ListBuildsForProject/{scope}/{project}/{descending}");
     let page = page(&query, input.next_token.as_deref(), descending)?;
     let found = documents.find::<Build>(&scope, BY_PROJECT, project, page).await?;
     if found.is_empty() && documents.get::<Project>(&scope, project).await?.is_none() {
-        let arn = arns::project(&scope, project);
+        let arn = arns::named_project(&scope, project);
         return Err(error::resource_not_found_exception(format!("The provided project {arn} does not exist")));
     }
     let (ids, next_token) = keys(found, &query);

@@ -92,13 +92,12 @@ pub(super) async fn settings(service: &Service, project: &Project) -> Result<Set
 
 /// The project, or AWS's error where there is none.
 pub(super) async fn find(service: &Service, caller: &Caller, name: &str) -> Result<Stored<Project>, Error> {
-    let name = ids::project_name(name);
-    let found = service.dependencies.documents.get::<Project>(&caller.scope(), name).await?;
+    let scope = caller.scope();
+    let name = ids::project_name(&scope, name);
+    let found = service.dependencies.documents.get::<Project>(&scope, name).await?;
     found.ok_or_else(|| {
-        error::resource_not_found_exception(format!(
-            "Project cannot be found: {}",
-            arns::project(&caller.scope(), name)
-        ))
+        let arn = arns::named_project(&scope, name);
+        error::resource_not_found_exception(format!("Project cannot be found: {arn}"))
     })
 }
 
@@ -168,7 +167,7 @@ pub(super) async fn delete(
     let (documents, scope) = (&service.dependencies.documents, caller.scope());
     let name = input.name.unwrap_or_default();
     for _ in 0..ATTEMPTS {
-        let Some(project) = documents.get::<Project>(&scope, ids::project_name(&name)).await? else {
+        let Some(project) = documents.get::<Project>(&scope, ids::project_name(&scope, &name)).await? else {
             return Ok(DeleteProjectOutput::default());
         };
         match documents.commit(Batch::new(&scope).remove(&project)).await {
@@ -186,9 +185,9 @@ pub(super) async fn batch_get(
     caller: &Caller,
     input: BatchGetProjectsInput,
 ) -> Result<BatchGetProjectsOutput, Error> {
-    let names = input.names.unwrap_or_default();
-    let keys: Vec<&str> = names.iter().map(|name| ids::project_name(name)).collect();
-    let found = service.dependencies.documents.get_many::<Project>(&caller.scope(), &keys).await?;
+    let (names, scope) = (input.names.unwrap_or_default(), caller.scope());
+    let keys: Vec<&str> = names.iter().map(|name| ids::project_name(&scope, name)).collect();
+    let found = service.dependencies.documents.get_many::<Project>(&scope, &keys).await?;
     let (mut projects, mut missing) = (vec![], vec![]);
     for (name, project) in names.iter().zip(found) {
         match project {

@@ -8,6 +8,12 @@ pub fn project(scope: &Scope, name: &str) -> String {
     Arn::new("codebuild", scope, format!("project/{name}")).to_string()
 }
 
+/// The ARN of what a caller named: of a project of this scope, or the foreign ARN itself.
+#[must_use]
+pub fn named_project(scope: &Scope, name_or_arn: &str) -> String {
+    if name_or_arn.starts_with("arn:") { name_or_arn.to_owned() } else { project(scope, name_or_arn) }
+}
+
 /// `arn:aws:codebuild:R:A:build/PROJECT:UUID`.
 #[must_use]
 pub fn build(scope: &Scope, id: &str) -> String {

@@ -1,13 +1,17 @@
 //! Names of builds and projects: `project:uuid`, ARNs, and what is derived from a build's id.
 
-/// A build id's two halves: `demo:1f0c…` or the ARN of it.
+use kernel::Scope;
+
+use super::arns;
+
+/// A build id's two halves: `demo:1f0c…` or the ARN of it in this scope.
 ///
 /// # Errors
 /// AWS's text for what is neither.
-pub fn parse_build_id(text: &str) -> Result<(&str, &str), &'static str> {
+pub fn parse_build_id<'t>(scope: &Scope, text: &'t str) -> Result<(&'t str, &'t str), &'static str> {
     const INVALID: &str = "Invalid build ID provided";
     let id = match text.strip_prefix("arn:") {
-        Some(_) => text.split_once(":build/").map(|(_, id)| id).ok_or(INVALID)?,
+        Some(_) => text.strip_prefix(arns::build(scope, "").as_str()).ok_or(INVALID)?,
         None => text,
     };
     let (project, uuid) = id.rsplit_once(':').ok_or(INVALID)?;
@@ -19,8 +23,8 @@ pub fn parse_build_id(text: &str) -> Result<(&str, &str), &'static str> {
 ///
 /// # Errors
 /// As [`parse_build_id`].
-pub fn build_id(text: &str) -> Result<String, &'static str> {
-    parse_build_id(text).map(|(project, uuid)| format!("{project}:{uuid}"))
+pub fn build_id(scope: &Scope, text: &str) -> Result<String, &'static str> {
+    parse_build_id(scope, text).map(|(project, uuid)| format!("{project}:{uuid}"))
 }
 
 /// Whether a project may be called so: `[A-Za-z0-9][A-Za-z0-9\-_]{1,149}`.
@@ -31,13 +35,11 @@ pub fn is_project_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
-/// The project's name, where its ARN may be given.
+/// The project's name, where its ARN may be given. An ARN of another account, region or sort is given back whole: no
+/// project is called so.
 #[must_use]
-pub fn project_name(name_or_arn: &str) -> &str {
-    match name_or_arn.strip_prefix("arn:") {
-        Some(_) => name_or_arn.split_once(":project/").map_or(name_or_arn, |(_, name)| name),
-        None => name_or_arn,
-    }
+pub fn project_name<'t>(scope: &Scope, name_or_arn: &'t str) -> &'t str {
+    name_or_arn.strip_prefix(arns::project(scope, "").as_str()).unwrap_or(name_or_arn)
 }
 
 /// The container's id and the name of its socket folder: short, for a socket's path holds 107 bytes.
@@ -73,23 +75,30 @@ pub fn check_identifier(identifier: &str) -> Result<(), &'static str> {
 mod tests {
     use super::*;
 
+    fn scope() -> Scope {
+        Scope::new("123456789012", "us-east-1")
+    }
+
     const UUID: &str = "01234567-89ab-4cde-8f01-23456789abcd";
 
     #[test]
     fn ids_and_arns_name_builds() {
         let id = format!("demo:{UUID}");
-        assert_eq!(parse_build_id(&id), Ok(("demo", UUID)));
-        assert_eq!(build_id(&format!("arn:aws:codebuild:us-east-1:123456789012:build/{id}")), Ok(id));
+        assert_eq!(parse_build_id(&scope(), &id), Ok(("demo", UUID)));
+        assert_eq!(build_id(&scope(), &format!("arn:aws:codebuild:us-east-1:123456789012:build/{id}")), Ok(id));
         for bad in [
             "",
             "demo",
             ":",
             "demo:1",
-            "arn:aws:codebuild:r:a:project/demo",
+            "arn:aws:codebuild:us-east-1:123456789012:project/demo",
+            &format!("arn:aws:codebuild:us-east-1:999999999999:build/demo:{UUID}"),
+            &format!("arn:aws:codebuild:eu-west-1:123456789012:build/demo:{UUID}"),
+            &format!("arn:aws:s3:us-east-1:123456789012:build/demo:{UUID}"),
             &format!("a b:{UUID}"),
             &format!("d:{UUID}"),
         ] {
-            assert!(parse_build_id(bad).is_err(), "{bad}");
+            assert!(parse_build_id(&scope(), bad).is_err(), "{bad}");
         }
     }
 
@@ -100,8 +109,10 @@ mod tests {
         {
             assert_eq!(is_project_name(name), good, "{name}");
         }
-        assert_eq!(project_name("arn:aws:codebuild:r:1:project/demo"), "demo");
-        assert_eq!(project_name("demo"), "demo");
+        assert_eq!(project_name(&scope(), "arn:aws:codebuild:us-east-1:123456789012:project/demo"), "demo");
+        assert_eq!(project_name(&scope(), "demo"), "demo");
+        let foreign = "arn:aws:codebuild:us-east-1:999999999999:project/demo";
+        assert_eq!(project_name(&scope(), foreign), foreign);
     }
 
     #[test]
