@@ -16,6 +16,7 @@ mod gated;
 mod list;
 mod multipart;
 mod object;
+mod settings;
 
 pub use body::Body;
 pub use bucket::{Bucket, BucketPage, CreateBucket, ListBuckets, Versioning};
@@ -30,6 +31,11 @@ pub use object::{
     ByteRange, ContentHeaders, CopyObject, CopyObjectOutput, DeleteObject, DeleteObjectOutput, DeleteObjects,
     DeleteObjectsOutput, DeletedObject, FailedDelete, GetObject, Object, ObjectIdentifier, ObjectMeta, PutObject,
     PutObjectOutput, ReadCondition, Replacement, WriteCondition,
+};
+pub use settings::{
+    CorsRule, Encryption, Lifecycle, LifecycleExpiry, LifecycleFilter, LifecycleRule, NoncurrentExpiry,
+    NotificationTarget, Notifications, ObjectAttributes, ObjectVersion, Ownership, PartAttributes, PublicAccessBlock,
+    Setting, SettingKind, Settings, Tags, TargetKind,
 };
 
 use crate::Error;

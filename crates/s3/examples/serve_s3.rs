@@ -3,7 +3,6 @@
 //! `cargo run -p s3 --example serve_s3 -- DIR [PORT]`, then any credentials with the URL that it prints.
 #![expect(clippy::print_stdout, reason = "the URL is the output")]
 
-use aws::s3::S3;
 use http::Request;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -26,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let dependencies = s3::Dependencies { documents: store.service("s3"), blobs, clock, ids: Arc::new(SystemIds) };
     let service = s3::Service::new(dependencies);
     tokio::spawn(Arc::clone(&service).run(Stop::new()));
-    let wire = s3::Wire::new(service as Arc<dyn S3>).trusting();
+    let wire = s3::Wire::new(service).trusting();
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on http://{}", listener.local_addr()?);
     loop {

@@ -84,7 +84,7 @@ impl Service {
         // Between here and the commit that refers to it, the same content must not be collected.
         let pin = self.locks.share(&digest).await;
         staged.keep().await.map_err(Error::internal)?;
-        let content = Content { size, extents: vec![Extent { digest, size }], more: None };
+        let content = Content { size, extents: vec![Extent { digest, size, checksum: None }], more: None };
         Ok(Received { content, digests, _pin: Some(pin) })
     }
 

@@ -8,6 +8,7 @@
 //! - [`Archived`]: each version that is not current, newest first behind its key.
 //! - [`UploadRecord`] and [`UploadedPart`]: open uploads.
 //! - [`Extents`]: the tail of a content that has too many parts for one document.
+//! - [`SettingRecord`]: what a bucket is set to, and [`LifecycleWalk`], which carries out its lifecycle rules.
 //! - [`Garbage`]: a blob that a document stopped referring to; the reconciler removes it when no other does.
 //!
 //! Each document that refers to a blob says so by an index row of [`BLOB`].
@@ -15,12 +16,14 @@
 mod bucket;
 mod content;
 mod garbage;
+mod setting;
 mod upload;
 mod version;
 
 pub(crate) use bucket::{BucketRecord, OWNER};
 pub(crate) use content::{BLOB, Content, Extent, Extents, INLINE_EXTENTS};
 pub(crate) use garbage::Garbage;
+pub(crate) use setting::{LifecycleWalk, SettingRecord};
 pub(crate) use upload::{UploadRecord, UploadedPart};
 pub(crate) use version::{Archived, Head, LIVE, Version, VersionId};
 

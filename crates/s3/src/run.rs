@@ -1,4 +1,6 @@
-//! The reconcilers: blobs without use, and deletes of buckets that died half-way.
+//! The reconcilers: blobs without use, deletes of buckets that died half-way, and lifecycle rules.
+
+mod lifecycle;
 
 use crate::Service;
 use crate::model::{BucketRecord, Garbage, scope};
@@ -19,10 +21,12 @@ impl Service {
         let clock = || Arc::clone(&self.clock);
         let garbage = Arc::new(Collector(Arc::clone(&self)));
         let buckets = Arc::new(Reopener(Arc::clone(&self)));
+        let walks = Arc::new(lifecycle::Walker(Arc::clone(&self)));
         tokio::join!(
             self.sweep(&stop),
             work::run(documents(), clock(), stop.clone(), WorkOptions::concurrent(AT_ONCE), garbage),
             work::run(documents(), clock(), stop.clone(), WorkOptions::concurrent(1), buckets),
+            work::run(documents(), clock(), stop.clone(), WorkOptions::concurrent(1), walks),
         );
     }
 

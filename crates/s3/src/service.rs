@@ -38,6 +38,58 @@ impl Service {
 }
 
 #[async_trait]
+impl Settings for Service {
+    async fn put_bucket_setting(&self, caller: &Caller, bucket: &str, setting: Setting) -> Result<(), Error> {
+        self.put_setting(caller, bucket, setting).await
+    }
+
+    async fn get_bucket_setting(&self, caller: &Caller, bucket: &str, kind: SettingKind) -> Result<Setting, Error> {
+        self.stored_setting(caller, bucket, kind).await
+    }
+
+    async fn delete_bucket_setting(&self, caller: &Caller, bucket: &str, kind: SettingKind) -> Result<(), Error> {
+        self.delete_setting(caller, bucket, kind).await
+    }
+
+    async fn get_bucket_policy_status(&self, caller: &Caller, bucket: &str) -> Result<bool, Error> {
+        self.policy_is_public(caller, bucket).await
+    }
+
+    async fn cors_rules(&self, bucket: &str) -> Result<Vec<CorsRule>, Error> {
+        self.rules_of_origin(bucket).await
+    }
+
+    async fn put_object_tagging(
+        &self,
+        caller: &Caller,
+        object: &ObjectVersion,
+        tags: Tags,
+    ) -> Result<Option<String>, Error> {
+        self.retag(caller, object, &tags).await
+    }
+
+    async fn get_object_tagging(
+        &self,
+        caller: &Caller,
+        object: &ObjectVersion,
+    ) -> Result<(Tags, Option<String>), Error> {
+        self.tags(caller, object).await
+    }
+
+    async fn get_object_attributes(&self, caller: &Caller, object: &ObjectVersion) -> Result<ObjectAttributes, Error> {
+        self.attributes(caller, object).await
+    }
+
+    async fn get_object_acl(&self, caller: &Caller, object: &ObjectVersion) -> Result<(), Error> {
+        self.named_version(caller, object).await.map(drop)
+    }
+
+    async fn put_object_acl(&self, caller: &Caller, object: &ObjectVersion) -> Result<(), Error> {
+        self.named_version(caller, object).await.map(drop)
+    }
+}
+
+#[async_trait]
 impl S3 for Service {
     async fn create_bucket(&self, caller: &Caller, input: CreateBucket) -> Result<Bucket, Error> {
         self.make_bucket(caller, input).await

@@ -1,8 +1,9 @@
-//! The wire: Amazon S3's REST API, in path style, by the crate `s3s`.
+//! The wire: Amazon S3's REST API by the crate `s3s`.
 //!
 //! The listener has authenticated a request before it comes here and left the [`Caller`] in its extensions. The wire
 //! takes the signature off ([`request`]), decodes `aws-chunked` bodies ([`chunked`]), lets s3s read and write the
-//! protocol, and calls [`aws::s3::S3`] ([`operations`]). Policy lives behind that trait, in its gate.
+//! protocol, and calls [`aws::s3::S3`] and [`aws::s3::Settings`] ([`operations`]). Virtual-host style becomes path style
+//! before that ([`request`]): the signature was over the path as it was sent. Policy lives behind that trait, in its gate.
 
 mod buckets;
 mod chunked;
@@ -11,21 +12,25 @@ mod limits;
 mod listings;
 mod objects;
 mod operations;
+mod origin;
 mod refusals;
 mod request;
 mod rest;
+mod settings;
+mod tagging;
 mod uploads;
 
 pub use chunked::ChunkSigning;
 pub use operations::BUILT_OPERATIONS;
 
 use aws::Error;
-use aws::s3::S3;
+use aws::s3::{S3, Settings};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use kernel::Caller;
+use origin::Page;
 use rest::Rest;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Error, S3ErrorCode};
@@ -38,17 +43,21 @@ pub const MODELLED_OPERATIONS: usize = 116;
 /// The body of a reply.
 pub type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
 
-/// Speaks S3's REST API over a gated [`S3`]. Cheap to clone.
+/// Speaks S3's REST API over a gated [`S3`] with its [`Settings`]. Cheap to clone.
 #[derive(Clone)]
 pub struct Wire {
     service: S3Service,
+    settings: Arc<dyn Settings>,
+    public_host: Option<Arc<str>>,
     trusting: bool,
 }
 
 impl Wire {
     /// The wire over `s3`, for callers whose signatures were verified.
-    pub fn new(s3: Arc<dyn S3>) -> Self {
-        Self { service: S3ServiceBuilder::new(operations::Adapter(s3)).build(), trusting: false }
+    pub fn new<T: S3 + Settings + 'static>(s3: Arc<T>) -> Self {
+        let settings: Arc<dyn Settings> = Arc::clone(&s3) as _;
+        let adapter = operations::Adapter { settings: Arc::clone(&settings), s3 };
+        Self { service: S3ServiceBuilder::new(adapter).build(), settings, public_host: None, trusting: false }
     }
 
     /// As [`Wire::new`] for `--auth open`: the signatures of chunks are not verified where the listener could not
@@ -59,6 +68,13 @@ impl Wire {
         self
     }
 
+    /// With the host of `--public-url`, below which buckets have hosts of their own.
+    #[must_use]
+    pub fn public_host(mut self, host: Option<&str>) -> Self {
+        self.public_host = host.map(Arc::from);
+        self
+    }
+
     /// Answers one request. Its extensions hold the [`Caller`] (else the request is anonymous, which nothing allows) and,
     /// for bodies with signed chunks, [`ChunkSigning`].
     pub async fn serve<B>(&self, request: Request<B>) -> Response<ReplyBody>
@@ -66,10 +82,25 @@ impl Wire {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        parts.uri = request::in_path_style(&parts, self.public_host.as_deref());
         let (version, rest) = (parts.version, Rest::of(body));
-        let reply = self.answer(Request::from_parts(parts, rest.clone())).await;
+        let page = Page::of(&parts.method, &parts.uri, &parts.headers);
+        let request = Request::from_parts(parts, rest.clone());
+        let reply = match page {
+            Some(page) => self.answer_page(&page, request).await,
+            None => self.answer(request).await,
+        };
         rest.settle(version, reply).await
+    }
+
+    async fn answer_page(&self, page: &Page, request: Request<Rest>) -> Response<ReplyBody> {
+        if page.is_preflight() {
+            return page.preflight(&*self.settings).await.unwrap_or_else(|error| Self::error(&error, ""));
+        }
+        let mut reply = self.answer(request).await;
+        page.admit(&*self.settings, &mut reply).await;
+        reply
     }
 
     async fn answer(&self, request: Request<Rest>) -> Response<ReplyBody> {

@@ -1,5 +1,6 @@
 //! Buckets.
 
+use super::{Ownership, Tags};
 use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,10 @@ pub struct CreateBucket {
     pub bucket: String,
     /// Its region; the caller's where it is absent.
     pub region: Option<String>,
+    /// Who owns what others upload.
+    pub ownership: Ownership,
+    /// Its tags.
+    pub tags: Tags,
 }
 
 /// A bucket's facts.

@@ -179,3 +179,46 @@ pub fn key_too_long(size: usize) -> Error {
 pub fn method_not_allowed(message: impl Into<String>) -> Error {
     Error::modelled("MethodNotAllowed", 405, message.into())
 }
+
+/// A setting that the bucket does not have (404), by S3's own code for it.
+pub fn not_configured(kind: super::SettingKind, bucket: &str) -> Error {
+    use super::SettingKind::{
+        Accelerate, Acl, Cors, Encryption, Lifecycle, Logging, Notification, ObjectLock, Ownership, Policy,
+        PublicAccessBlock, Replication, RequestPayment, Tagging, Website,
+    };
+    let (code, what) = match kind {
+        Cors => ("NoSuchCORSConfiguration", "CORS configuration"),
+        Encryption => ("ServerSideEncryptionConfigurationNotFoundError", "server side encryption configuration"),
+        Lifecycle => ("NoSuchLifecycleConfiguration", "lifecycle configuration"),
+        ObjectLock => ("ObjectLockConfigurationNotFoundError", "Object Lock configuration"),
+        Ownership => ("OwnershipControlsNotFoundError", "ownership controls"),
+        Policy => ("NoSuchBucketPolicy", "bucket policy"),
+        PublicAccessBlock => ("NoSuchPublicAccessBlockConfiguration", "public access block configuration"),
+        Replication => ("ReplicationConfigurationNotFoundError", "replication configuration"),
+        Tagging => ("NoSuchTagSet", "tag set"),
+        Website => ("NoSuchWebsiteConfiguration", "website configuration"),
+        Accelerate | Acl | Logging | Notification | RequestPayment => ("NoSuchConfiguration", "configuration"),
+    };
+    Error::modelled(code, 404, format!("The bucket {bucket} has no {what}."))
+}
+
+/// A header or document asks for what Landfall does not do (501).
+pub fn not_implemented(what: &str) -> Error {
+    let message = format!("A header or setting you provided implies functionality that is not implemented: {what}.");
+    Error::modelled("NotImplemented", 501, message)
+}
+
+/// A document is not what its schema says (400).
+pub fn malformed_xml(message: impl Into<String>) -> Error {
+    Error::new("MalformedXML", message)
+}
+
+/// A tag breaks a rule (400).
+pub fn invalid_tag(message: impl Into<String>) -> Error {
+    Error::new("InvalidTag", message)
+}
+
+/// ACLs are off, or say more than that the owner has everything (400).
+pub fn acl_not_supported() -> Error {
+    Error::new("AccessControlListNotSupported", "The bucket does not allow ACLs: its owner owns every object.")
+}

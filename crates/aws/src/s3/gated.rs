@@ -3,6 +3,8 @@
 //! The actions are those of the Service Authorization Reference, "Actions, resources, and condition keys for Amazon
 //! S3". S3's constraints are checked by its service, since they are about headers and names, not about a model.
 
+mod settings;
+
 use super::{error::access_denied, *};
 use aws_shape::Guard;
 use std::sync::Arc;
@@ -10,13 +12,14 @@ use std::sync::Arc;
 /// An [`S3`] whose every call is authorized and written down.
 pub struct Gated {
     inner: Arc<dyn S3>,
+    settings: Arc<dyn Settings>,
     guard: Guard,
 }
 
 impl Gated {
     /// Puts the gate in front of `inner`.
-    pub fn new(inner: Arc<dyn S3>, guard: Guard) -> Self {
-        Self { inner, guard }
+    pub fn new<T: S3 + Settings + 'static>(inner: Arc<T>, guard: Guard) -> Self {
+        Self { settings: Arc::clone(&inner) as _, inner, guard }
     }
 
     /// Lets a call in, or answers `AccessDenied`; either way it is written down.
@@ -35,6 +38,21 @@ impl Gated {
     ) -> Result<(), Error> {
         let resource = object_arn(caller, object.0, object.1);
         self.admit(caller, operation, action, &resource).await
+    }
+
+    /// As [`Gated::admit_object`], for what writes one object; its tags are a right of their own.
+    async fn admit_write(
+        &self,
+        caller: &Caller,
+        operation: &str,
+        object: (&str, &str),
+        tagged: bool,
+    ) -> Result<(), Error> {
+        self.admit_object(caller, operation, "s3:PutObject", object).await?;
+        if tagged {
+            self.admit_object(caller, operation, "s3:PutObjectTagging", object).await?;
+        }
+        Ok(())
     }
 
     /// As [`Gated::admit`], for what touches one bucket.
@@ -68,6 +86,12 @@ fn versioned<'a>(version_id: &Option<String>, current: &'a str, version: &'a str
 impl S3 for Gated {
     async fn create_bucket(&self, caller: &Caller, input: CreateBucket) -> Result<Bucket, Error> {
         self.admit_bucket(caller, "CreateBucket", "s3:CreateBucket", &input.bucket).await?;
+        if input.ownership != Ownership::default() {
+            self.admit_bucket(caller, "CreateBucket", "s3:PutBucketOwnershipControls", &input.bucket).await?;
+        }
+        if !input.tags.is_empty() {
+            self.admit_bucket(caller, "CreateBucket", "s3:TagResource", &input.bucket).await?;
+        }
         self.inner.create_bucket(caller, input).await
     }
 
@@ -105,7 +129,7 @@ impl S3 for Gated {
 
     async fn put_object(&self, caller: &Caller, input: PutObject) -> Result<PutObjectOutput, Error> {
         let object = (input.bucket.as_str(), input.key.as_str());
-        self.admit_object(caller, "PutObject", "s3:PutObject", object).await?;
+        self.admit_write(caller, "PutObject", object, !input.tags.is_empty()).await?;
         self.inner.put_object(caller, input).await
     }
 
@@ -159,13 +183,14 @@ impl S3 for Gated {
         let source = (input.source_bucket.as_str(), input.source_key.as_str());
         self.admit_object(caller, "CopyObject", read, source).await?;
         let target = (input.bucket.as_str(), input.key.as_str());
-        self.admit_object(caller, "CopyObject", "s3:PutObject", target).await?;
+        let tagged = input.replace_tags.as_ref().is_some_and(|tags| !tags.is_empty());
+        self.admit_write(caller, "CopyObject", target, tagged).await?;
         self.inner.copy_object(caller, input).await
     }
 
     async fn create_multipart_upload(&self, caller: &Caller, input: CreateMultipartUpload) -> Result<Upload, Error> {
         let object = (input.bucket.as_str(), input.key.as_str());
-        self.admit_object(caller, "CreateMultipartUpload", "s3:PutObject", object).await?;
+        self.admit_write(caller, "CreateMultipartUpload", object, !input.tags.is_empty()).await?;
         self.inner.create_multipart_upload(caller, input).await
     }
 

@@ -1,6 +1,6 @@
 //! Multipart uploads.
 
-use super::{Body, Checksum, ChecksumAlgorithm, ChecksumKind, ContentHeaders, Expected, WriteCondition};
+use super::{Body, Checksum, ChecksumAlgorithm, ChecksumKind, ContentHeaders, Expected, Tags, WriteCondition};
 use kernel::Timestamp;
 use std::collections::BTreeMap;
 
@@ -15,6 +15,8 @@ pub struct CreateMultipartUpload {
     pub headers: ContentHeaders,
     /// User metadata of the object to be.
     pub metadata: BTreeMap<String, String>,
+    /// Tags of the object to be.
+    pub tags: Tags,
     /// The checksum that each part will carry; CRC64NVME over the whole where it is absent.
     pub checksum_algorithm: Option<ChecksumAlgorithm>,
     /// What the object's checksum will cover; composite where it is absent, but CRC64NVME is always full.

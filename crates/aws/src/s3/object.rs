@@ -1,6 +1,6 @@
 //! Objects: put, get, delete, copy.
 
-use super::{Body, Checksum, ChecksumAlgorithm, Expected};
+use super::{Body, Checksum, ChecksumAlgorithm, Expected, Tags};
 use crate::Error;
 use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,8 @@ pub struct PutObject {
     pub headers: ContentHeaders,
     /// User metadata (`x-amz-meta-*`), by lower-case name: at most 2 KiB of names and values.
     pub metadata: BTreeMap<String, String>,
+    /// Its tags: at most 10.
+    pub tags: Tags,
     /// Checksums to verify and keep. The first one is the object's; CRC64NVME where there is none.
     pub checksums: Vec<Expected>,
     /// Content-MD5, in base64.
@@ -160,6 +162,8 @@ pub struct ObjectMeta {
     pub checksum: Option<Checksum>,
     /// How many parts it was uploaded in.
     pub parts: Option<u32>,
+    /// How many tags it has.
+    pub tag_count: usize,
     /// First and last byte of what was asked for, where a range or a part was.
     pub range: Option<(u64, u64)>,
 }
@@ -180,6 +184,8 @@ pub struct ObjectIdentifier {
     pub key: String,
     /// One version.
     pub version_id: Option<String>,
+    /// To delete it only if its entity tag is this one.
+    pub if_match: Option<String>,
 }
 
 /// Deletes an object or one version.
@@ -257,6 +263,8 @@ pub struct CopyObject {
     pub key: String,
     /// New headers and metadata (`x-amz-metadata-directive: REPLACE`); those of the source where it is absent.
     pub replace: Option<Replacement>,
+    /// New tags (`x-amz-tagging-directive: REPLACE`); those of the source where it is absent.
+    pub replace_tags: Option<Tags>,
     /// The checksum that the copy shall have; the source's where it is absent.
     pub checksum_algorithm: Option<ChecksumAlgorithm>,
     /// When to refuse.

@@ -1,10 +1,13 @@
 //! Buckets.
 
 use crate::Service;
-use crate::model::{BucketRecord, Head, OWNER, UploadRecord, scope};
+use crate::model::{BucketRecord, Head, OWNER, SettingRecord, UploadRecord, scope};
 use crate::rules::names::check_bucket;
+use crate::rules::tags::check_tags;
 use aws::Error;
-use aws::s3::{Bucket, BucketPage, CreateBucket, ListBuckets, Versioning, error};
+use aws::s3::{
+    Bucket, BucketPage, CreateBucket, ListBuckets, Ownership, PublicAccessBlock, Setting, Tags, Versioning, error,
+};
 use kernel::{Batch, Caller, CommitError, Page, Stored};
 use std::time::Duration;
 
@@ -41,15 +44,19 @@ impl Service {
 
     pub(crate) async fn make_bucket(&self, caller: &Caller, input: CreateBucket) -> Result<Bucket, Error> {
         check_bucket(&input.bucket)?;
+        check_tags(&input.tags)?;
         let record = BucketRecord {
             name: input.bucket,
             account: caller.account.clone(),
             region: input.region.unwrap_or_else(|| caller.region.clone()),
             created: self.clock.now(),
             versioning: Versioning::Unversioned,
+            eventbridge: false,
             deleting_until: None,
         };
-        match self.documents.commit(Batch::new(&scope()).insert(&record)).await {
+        let settings = first_settings(&record.name, input.ownership, input.tags);
+        let batch = settings.iter().fold(Batch::new(&scope()).insert(&record), |batch, setting| batch.insert(setting));
+        match self.documents.commit(batch).await {
             Ok(()) => Ok(record.facts()),
             Err(CommitError::Exists { .. }) => Err(self.taken(caller, &record.name).await?),
             Err(failure) => Err(Error::internal(failure)),
@@ -117,7 +124,7 @@ impl Service {
         kernel::crash_point!("s3_bucket_closed");
         if self.is_empty(name).await? {
             self.abort_all(name).await?;
-            return self.documents.remove(&scope(), &closed).await.map_err(|failure| conflict(failure, name));
+            return self.forget_bucket(&closed).await;
         }
         self.reopen(closed).await?;
         Err(error::bucket_not_empty(name))
@@ -151,13 +158,22 @@ impl Service {
     }
 }
 
+/// What a new bucket is set to since April 2023 (Amazon S3 User Guide, "Default settings for new S3 buckets FAQ").
+fn first_settings(bucket: &str, ownership: Ownership, tags: Tags) -> Vec<SettingRecord> {
+    let mut settings = vec![Setting::Ownership(ownership), Setting::PublicAccessBlock(PublicAccessBlock::all())];
+    if !tags.is_empty() {
+        settings.push(Setting::Tagging(tags));
+    }
+    settings.into_iter().map(|setting| SettingRecord { bucket: bucket.to_owned(), setting }).collect()
+}
+
 /// Another change of the bucket is in progress (409).
-fn aborted(bucket: &str) -> Error {
+pub(super) fn aborted(bucket: &str) -> Error {
     let message = format!("A conflicting operation is currently in progress against the bucket {bucket}; try again.");
     Error::modelled("OperationAborted", 409, message)
 }
 
-fn conflict(failure: CommitError, bucket: &str) -> Error {
+pub(super) fn conflict(failure: CommitError, bucket: &str) -> Error {
     match failure {
         CommitError::Conflict { .. } => aborted(bucket),
         failure => Error::internal(failure),

@@ -17,7 +17,7 @@ const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 
 /// A change of one key: decides from what it finds, and commits.
 #[async_trait]
-pub(super) trait Change: Sync {
+pub(crate) trait Change: Sync {
     type Output;
 
     /// Tries once; it is called again where another write came between.
@@ -25,7 +25,7 @@ pub(super) trait Change: Sync {
 }
 
 /// A key as a change finds it.
-pub(super) struct Found<'a> {
+pub(crate) struct Found<'a> {
     pub(super) caller: &'a Caller,
     pub(super) bucket: Stored<BucketRecord>,
     pub(super) key: &'a str,
@@ -33,7 +33,7 @@ pub(super) struct Found<'a> {
 }
 
 /// One try of a change.
-pub(super) enum Attempt<T> {
+pub(crate) enum Attempt<T> {
     Done(T),
     /// Another write came between.
     Again,
@@ -65,7 +65,7 @@ impl Service {
     ///
     /// # Errors
     /// Those of the change, and `ConditionalRequestConflict` where other writes always came between.
-    pub(super) async fn change<C: Change>(
+    pub(crate) async fn change<C: Change>(
         &self,
         caller: &Caller,
         (bucket, key): (&str, &str),
@@ -135,7 +135,7 @@ impl Service {
             batch = self.release(&version.content, batch).await?;
         }
         let source = (self.ids.as_ref(), self.clock.now());
-        batch = batch.publish(&event(source, caller, &bucket.facts(), key, version, happened));
+        batch = batch.publish(&event(source, caller, &bucket, key, version, happened));
         self.commit_once(batch).await
     }
 

@@ -11,6 +11,7 @@ use crate::model::{Content, Version, object_key, scope};
 use crate::rules::condition::{Validators, check_source, check_write};
 use crate::rules::digest::Hasher;
 use crate::rules::names::{check_key, check_metadata};
+use crate::rules::tags::check_object_tags;
 use async_trait::async_trait;
 use aws::Error;
 use aws::s3::{Checksum, ChecksumAlgorithm, ChecksumKind, CopyObject, CopyObjectOutput, error};
@@ -74,7 +75,8 @@ impl Service {
             None => (source.headers, source.metadata),
         };
         let last_modified = self.clock.now();
-        let version = Version { content, headers, metadata, checksum, last_modified, upload_id: None, ..source };
+        let tags = input.replace_tags.clone().unwrap_or(source.tags);
+        let version = Version { content, headers, metadata, tags, checksum, last_modified, upload_id: None, ..source };
         Ok((version, batch))
     }
 
@@ -107,6 +109,9 @@ fn check(input: &CopyObject) -> Result<(), Error> {
     check_key(&input.source_key)?;
     if let Some(replacement) = &input.replace {
         check_metadata(&replacement.metadata)?;
+    }
+    if let Some(tags) = &input.replace_tags {
+        check_object_tags(tags)?;
     }
     let itself = input.source_bucket == input.bucket && input.source_key == input.key;
     let nothing_new =

@@ -3,7 +3,7 @@
 use super::change::{Attempt, Change, Found};
 use crate::Service;
 use crate::events::Happened;
-use crate::model::{Version, VersionId, scope};
+use crate::model::{Head, Version, VersionId, scope};
 use crate::rules::condition::check_write;
 use crate::rules::history::{self, Plan};
 use crate::rules::names::check_key;
@@ -42,7 +42,7 @@ impl Service {
     }
 
     /// Hides the object behind a delete marker, or removes it where the bucket never was versioned.
-    async fn delete_current(&self, found: Found<'_>) -> Result<Attempt<DeleteObjectOutput>, Error> {
+    pub(super) async fn delete_current(&self, found: Found<'_>) -> Result<Attempt<DeleteObjectOutput>, Error> {
         let batch = Batch::new(&scope());
         if found.bucket.versioning != Versioning::Unversioned {
             let marker = Version { delete_marker: true, last_modified: self.clock.now(), ..Version::default() };
@@ -63,15 +63,32 @@ impl Service {
         let id = VersionId::parse(id);
         let Some(head) = found.head.as_deref().cloned() else { return Ok(Attempt::Done(absent)) };
         if head.current.is(id) {
-            let newest = self.newest_archived(&head).await?.map(|archived| archived.value.version);
-            let plan = history::drop_current(&head, newest.as_ref());
-            let removed = (&head.current, Happened::Removed);
-            let attempt = self.carry_out(found, plan, removed, Batch::new(&scope())).await?;
-            return Ok(attempt.map(|()| output(&head.current)));
+            return self.remove_current(found, &head).await;
         }
         let Some(archived) = self.archived_by_id(&head, id).await? else { return Ok(Attempt::Done(absent)) };
-        let version = archived.value.version;
-        let mut kept = head;
+        self.remove_archived(found, head, archived.value.version).await
+    }
+
+    /// The current version goes for good, and the one before takes its place.
+    pub(super) async fn remove_current(
+        &self,
+        found: Found<'_>,
+        head: &Head,
+    ) -> Result<Attempt<DeleteObjectOutput>, Error> {
+        let newest = self.newest_archived(head).await?.map(|archived| archived.value.version);
+        let plan = history::drop_current(head, newest.as_ref());
+        let removed = (&head.current, Happened::Removed);
+        let attempt = self.carry_out(found, plan, removed, Batch::new(&scope())).await?;
+        Ok(attempt.map(|()| output(&head.current)))
+    }
+
+    /// A version that is not current goes for good.
+    pub(super) async fn remove_archived(
+        &self,
+        found: Found<'_>,
+        mut kept: Head,
+        version: Version,
+    ) -> Result<Attempt<DeleteObjectOutput>, Error> {
         kept.archived_null = kept.archived_null.filter(|sequence| *sequence != version.sequence);
         let plan = Plan { head: Some(kept), forget: Some(version.sequence), ..Plan::default() };
         let attempt = self.carry_out(found, plan, (&version, Happened::Removed), Batch::new(&scope())).await?;
@@ -106,8 +123,8 @@ impl Service {
         bucket: &str,
         object: ObjectIdentifier,
     ) -> Result<DeletedObject, FailedDelete> {
-        let ObjectIdentifier { key, version_id } = object.clone();
-        let input = DeleteObject { bucket: bucket.to_owned(), key, version_id, if_match: None };
+        let ObjectIdentifier { key, version_id, if_match } = object.clone();
+        let input = DeleteObject { bucket: bucket.to_owned(), key, version_id, if_match };
         match self.delete(caller, &input).await {
             Ok(output) => Ok(DeletedObject { object, output }),
             Err(error) => Err(FailedDelete { object, error }),

@@ -4,13 +4,13 @@ use super::change::{Attempt, Change, Found};
 use super::put::output_of;
 use crate::Service;
 use crate::events::Happened;
-use crate::model::{UploadRecord, UploadedPart, Version, scope};
+use crate::model::{Extent, UploadRecord, UploadedPart, Version, scope};
 use crate::rules::condition::check_write;
 use crate::rules::digest::{combine, composite, multipart_etag};
 use crate::rules::parts::select;
 use async_trait::async_trait;
 use aws::Error;
-use aws::s3::{Checksum, ChecksumKind, CompleteMultipartUpload, PutObjectOutput, error};
+use aws::s3::{Checksum, ChecksumAlgorithm, ChecksumKind, CompleteMultipartUpload, PutObjectOutput, error};
 use kernel::{Batch, Caller, Stored};
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ impl Change for CompleteMultipartUpload {
         let by_number: BTreeMap<u32, &UploadedPart> = stored.iter().map(|part| (part.number, &part.value)).collect();
         let parts = select(&self.parts, |number| by_number.get(&number).copied())?;
         let mut version = assemble(&upload, &parts);
-        let extents = parts.iter().flat_map(|part| part.content.extents.iter().cloned()).collect();
+        let extents = parts.iter().flat_map(|part| extents_of(part, upload.checksum_algorithm)).collect();
         let (content, batch) = service.gather(extents, Batch::new(&scope()).remove(&upload));
         version.content = content;
         version.last_modified = service.clock.now();
@@ -68,6 +68,12 @@ impl Service {
     }
 }
 
+/// A part's extents; an upload that named an algorithm is asked for the checksums of its parts later.
+fn extents_of(part: &UploadedPart, algorithm: Option<ChecksumAlgorithm>) -> impl Iterator<Item = Extent> {
+    let checksum = part.checksum.as_ref().filter(|_| algorithm.is_some()).map(|checksum| checksum.value.clone());
+    part.content.extents.iter().map(move |extent| Extent { checksum: checksum.clone(), ..extent.clone() })
+}
+
 /// The object that the parts make, but for its content and time.
 fn assemble(upload: &UploadRecord, parts: &[&UploadedPart]) -> Version {
     let algorithm = upload.algorithm();
@@ -84,6 +90,7 @@ fn assemble(upload: &UploadRecord, parts: &[&UploadedPart]) -> Version {
         etag: multipart_etag(parts.iter().map(|part| part.etag.as_str())),
         headers: upload.headers.clone(),
         metadata: upload.metadata.clone(),
+        tags: upload.tags.clone(),
         checksum,
         parts: u32::try_from(parts.len()).ok(),
         upload_id: Some(upload.upload_id.clone()),
@@ -140,7 +147,7 @@ mod tests {
     /// Parts that all have the same blob, written without uploading it each time.
     async fn write_parts(service: &Service, upload_id: &str) -> Vec<CompletedPart> {
         let blob = service.blobs.put_bytes(vec![b'p'; usize::try_from(SIZE).unwrap()]).await.unwrap();
-        let extent = Extent { digest: blob.digest, size: blob.size };
+        let extent = Extent { digest: blob.digest, size: blob.size, checksum: None };
         let mut parts = Vec::new();
         for number in 1..=PARTS {
             let etag = format!("{number:032x}");
@@ -164,7 +171,10 @@ mod tests {
         let service = service(dir.path());
         let caller = Caller::root(&Scope::new("111111111111", "eu-west-1"), "r");
         let (bucket, key) = ("house".to_owned(), "k".to_owned());
-        service.create_bucket(&caller, CreateBucket { bucket: bucket.clone(), region: None }).await.unwrap();
+        service
+            .create_bucket(&caller, CreateBucket { bucket: bucket.clone(), ..CreateBucket::default() })
+            .await
+            .unwrap();
         let input = CreateMultipartUpload { bucket: bucket.clone(), key: key.clone(), ..Default::default() };
         let upload_id = service.create_multipart_upload(&caller, input).await.unwrap().upload_id;
         let parts = write_parts(&service, &upload_id).await;

@@ -7,6 +7,7 @@ use crate::events::Happened;
 use crate::model::{Version, scope};
 use crate::rules::condition::check_write;
 use crate::rules::names::{check_key, check_metadata};
+use crate::rules::tags::check_object_tags;
 use async_trait::async_trait;
 use aws::Error;
 use aws::s3::{Checksum, ChecksumAlgorithm, ChecksumKind, Expected, PutObject, PutObjectOutput, WriteCondition};
@@ -16,7 +17,8 @@ impl Service {
     pub(crate) async fn put(&self, caller: &Caller, input: PutObject) -> Result<PutObjectOutput, Error> {
         check_key(&input.key)?;
         check_metadata(&input.metadata)?;
-        let PutObject { bucket, key, body, headers, metadata, checksums, content_md5, sha256, condition } = input;
+        check_object_tags(&input.tags)?;
+        let PutObject { bucket, key, body, headers, metadata, tags, checksums, content_md5, sha256, condition } = input;
         // Refused before the body is read where that is known; decided below.
         self.bucket_to_write(caller, &bucket).await?;
         let claims = Claims { checksums: &checksums, content_md5: content_md5.as_deref(), sha256: sha256.as_deref() };
@@ -28,6 +30,7 @@ impl Service {
             last_modified: self.clock.now(),
             headers,
             metadata,
+            tags,
             checksum: checksum_of(&received, &checksums),
             ..Version::default()
         };

@@ -5,6 +5,7 @@ use crate::Service;
 use crate::model::{UploadRecord, UploadedPart, object_key, scope};
 use crate::rules::listing::{Offered, Rolled, Seek};
 use crate::rules::names::{check_key, check_metadata};
+use crate::rules::tags::check_object_tags;
 use aws::Error;
 use aws::s3::{
     AbortMultipartUpload, ChecksumAlgorithm, ChecksumKind, CreateMultipartUpload, ListMultipartUploads, Upload,
@@ -16,6 +17,7 @@ impl Service {
     pub(crate) async fn open_upload(&self, caller: &Caller, input: CreateMultipartUpload) -> Result<Upload, Error> {
         check_key(&input.key)?;
         check_metadata(&input.metadata)?;
+        check_object_tags(&input.tags)?;
         let checksum_kind = kind_of(input.checksum_algorithm, input.checksum_kind)?;
         let bucket = self.bucket_to_write(caller, &input.bucket).await?;
         let record = UploadRecord {
@@ -25,6 +27,7 @@ impl Service {
             initiated: self.clock.now(),
             headers: input.headers,
             metadata: input.metadata,
+            tags: input.tags,
             checksum_algorithm: input.checksum_algorithm,
             checksum_kind,
         };

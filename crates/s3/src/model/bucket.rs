@@ -15,6 +15,9 @@ pub(crate) struct BucketRecord {
     pub(crate) region: String,
     pub(crate) created: Timestamp,
     pub(crate) versioning: Versioning,
+    /// Whether changes are told to EventBridge: part of the notification setting, here for every write to see.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) eventbridge: bool,
     /// Set while a delete looks whether the bucket is empty: writes fail meanwhile. Undone then if the delete died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) deleting_until: Option<Timestamp>,

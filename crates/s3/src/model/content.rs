@@ -16,6 +16,9 @@ pub(crate) struct Extent {
     pub(crate) digest: String,
     /// Its size in bytes.
     pub(crate) size: u64,
+    /// Its checksum as a part, where the upload named an algorithm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) checksum: Option<String>,
 }
 
 /// What an object's content is made of: the blobs in this order.

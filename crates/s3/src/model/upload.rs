@@ -1,7 +1,7 @@
 //! Multipart uploads.
 
 use super::{Content, object_key};
-use aws::s3::{Checksum, ChecksumAlgorithm, ChecksumKind, ContentHeaders, Part, Upload};
+use aws::s3::{Checksum, ChecksumAlgorithm, ChecksumKind, ContentHeaders, Part, Tags, Upload};
 use kernel::{Document, Index, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ pub(crate) struct UploadRecord {
     pub(crate) headers: ContentHeaders,
     #[serde(default)]
     pub(crate) metadata: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub(crate) tags: Tags,
     /// What the client asked for; CRC64NVME is computed where that is nothing.
     pub(crate) checksum_algorithm: Option<ChecksumAlgorithm>,
     pub(crate) checksum_kind: ChecksumKind,

@@ -1,7 +1,7 @@
 //! Object versions.
 
 use super::{Content, object_key};
-use aws::s3::{Checksum, ContentHeaders, ObjectMeta};
+use aws::s3::{Checksum, ContentHeaders, ObjectMeta, Tags};
 use kernel::{Document, Index, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -50,6 +50,8 @@ pub(crate) struct Version {
     pub(crate) headers: ContentHeaders,
     #[serde(default)]
     pub(crate) metadata: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub(crate) tags: Tags,
     #[serde(default)]
     pub(crate) checksum: Option<Checksum>,
     /// How many parts it was uploaded in; absent of a single upload.
@@ -81,6 +83,7 @@ impl Version {
             metadata: self.metadata.clone(),
             checksum: self.checksum.clone(),
             parts: self.parts,
+            tag_count: self.tags.len(),
             range: None,
         }
     }

@@ -3,6 +3,7 @@
 use super::convert::{caller, refused, time};
 use super::operations::Adapter;
 use super::request::unsigned;
+use super::settings::ownership;
 use aws::Error;
 use aws::s3::{self as ours, Versioning};
 use s3s::dto::*;
@@ -14,16 +15,20 @@ const FIRST_REGION: &str = "us-east-1";
 impl Adapter {
     pub(super) async fn make_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<CreateBucketOutput> {
         let caller = caller(&request)?;
-        let constraint = request.input.create_bucket_configuration.and_then(|given| given.location_constraint);
+        let configuration = request.input.create_bucket_configuration.unwrap_or_default();
+        let constraint = configuration.location_constraint;
         let region = region_of(constraint, &caller.region).map_err(refused(&caller))?;
-        let input = ours::CreateBucket { bucket: request.input.bucket, region: Some(region) };
-        let bucket = self.0.create_bucket(&caller, input).await.map_err(refused(&caller))?;
+        let ownership = request.input.object_ownership.as_ref().map(ownership).transpose().map_err(refused(&caller))?;
+        let (bucket, ownership) = (request.input.bucket, ownership.unwrap_or_default());
+        // Tags in the configuration, as newer clients send them, are refused by s3s: it does not know them.
+        let input = ours::CreateBucket { bucket, region: Some(region), ownership, tags: ours::Tags::new() };
+        let bucket = self.s3.create_bucket(&caller, input).await.map_err(refused(&caller))?;
         Ok(CreateBucketOutput { location: Some(format!("/{}", bucket.name)) })
     }
 
     pub(super) async fn look_at_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<HeadBucketOutput> {
         let caller = caller(&request)?;
-        let bucket = self.0.head_bucket(&caller, &request.input.bucket).await.map_err(refused(&caller))?;
+        let bucket = self.s3.head_bucket(&caller, &request.input.bucket).await.map_err(refused(&caller))?;
         Ok(HeadBucketOutput { bucket_region: Some(bucket.region), ..HeadBucketOutput::default() })
     }
 
@@ -32,14 +37,14 @@ impl Adapter {
         request: S3Request<GetBucketLocationInput>,
     ) -> S3Result<GetBucketLocationOutput> {
         let caller = caller(&request)?;
-        let region = self.0.get_bucket_location(&caller, &request.input.bucket).await.map_err(refused(&caller))?;
+        let region = self.s3.get_bucket_location(&caller, &request.input.bucket).await.map_err(refused(&caller))?;
         let location_constraint = (region != FIRST_REGION).then(|| BucketLocationConstraint::from(region));
         Ok(GetBucketLocationOutput { location_constraint })
     }
 
     pub(super) async fn remove_bucket(&self, request: S3Request<DeleteBucketInput>) -> S3Result<DeleteBucketOutput> {
         let caller = caller(&request)?;
-        self.0.delete_bucket(&caller, &request.input.bucket).await.map_err(refused(&caller))?;
+        self.s3.delete_bucket(&caller, &request.input.bucket).await.map_err(refused(&caller))?;
         Ok(DeleteBucketOutput::default())
     }
 
@@ -52,7 +57,7 @@ impl Adapter {
             after: input.continuation_token,
             limit: unsigned("max-buckets", input.max_buckets).map_err(refused(&caller))?,
         };
-        let page = self.0.list_buckets(&caller, asked).await.map_err(refused(&caller))?;
+        let page = self.s3.list_buckets(&caller, asked).await.map_err(refused(&caller))?;
         let buckets = page.buckets.into_iter().map(|bucket| Bucket {
             name: Some(bucket.name),
             bucket_region: Some(bucket.region),
@@ -77,7 +82,7 @@ impl Adapter {
             Some("Suspended") => Versioning::Suspended,
             _ => return Err(refused(&caller)(Error::new("IllegalVersioningConfigurationException", STATUS))),
         };
-        let set = self.0.put_bucket_versioning(&caller, &request.input.bucket, versioning).await;
+        let set = self.s3.put_bucket_versioning(&caller, &request.input.bucket, versioning).await;
         set.map_err(refused(&caller))?;
         Ok(PutBucketVersioningOutput::default())
     }
@@ -88,7 +93,7 @@ impl Adapter {
     ) -> S3Result<GetBucketVersioningOutput> {
         let caller = caller(&request)?;
         let versioning =
-            self.0.get_bucket_versioning(&caller, &request.input.bucket).await.map_err(refused(&caller))?;
+            self.s3.get_bucket_versioning(&caller, &request.input.bucket).await.map_err(refused(&caller))?;
         let status = match versioning {
             Versioning::Unversioned => None,
             Versioning::Enabled => Some(BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED)),

@@ -17,7 +17,6 @@ const ROWS: &[Row] = &[
     ("x-amz-grant-read-acp", &[], no_acl),
     ("x-amz-grant-write", &[], no_acl),
     ("x-amz-grant-write-acp", &[], no_acl),
-    ("x-amz-tagging", &[""], not_implemented),
     ("x-amz-storage-class", &["STANDARD"], no_storage_class),
     ("x-amz-website-redirect-location", &[], not_implemented),
     ("x-amz-object-lock-mode", &[], not_implemented),
@@ -54,12 +53,11 @@ pub(super) fn check_owner(headers: &HeaderMap, account: &str) -> Result<(), Erro
 }
 
 fn not_implemented(header: &str) -> Error {
-    let message = format!("A header you provided implies functionality that is not implemented: {header}.");
-    Error::modelled("NotImplemented", 501, message)
+    error::not_implemented(header)
 }
 
 fn no_acl(_: &str) -> Error {
-    Error::new("AccessControlListNotSupported", "The bucket does not allow ACLs: its owner owns every object.")
+    error::acl_not_supported()
 }
 
 fn no_storage_class(_: &str) -> Error {
@@ -85,8 +83,7 @@ mod tests {
         let table = [
             (("x-amz-acl", "private"), "ok"),
             (("x-amz-acl", "public-read"), "AccessControlListNotSupported"),
-            (("x-amz-tagging", ""), "ok"),
-            (("x-amz-tagging", "a=b"), "NotImplemented"),
+            (("x-amz-tagging", "a=b"), "ok"),
             (("x-amz-storage-class", "STANDARD"), "ok"),
             (("x-amz-storage-class", "GLACIER"), "InvalidStorageClass"),
             (("x-amz-object-lock-mode", "COMPLIANCE"), "NotImplemented"),

@@ -30,7 +30,7 @@ impl Adapter {
             from,
             limit: unsigned("max-keys", input.max_keys).map_err(&refused)?,
         };
-        let page = self.0.list_objects(&caller, asked).await.map_err(&refused)?;
+        let page = self.s3.list_objects(&caller, asked).await.map_err(&refused)?;
         let encoding = input.encoding_type.as_ref();
         let owner = input.fetch_owner.unwrap_or_default().then(|| owner(&caller.account));
         let contents: Vec<Object> =
@@ -67,7 +67,7 @@ impl Adapter {
             delimiter,
             limit: unsigned("max-keys", input.max_keys).map_err(&refused)?,
         };
-        let page = self.0.list_objects(&caller, asked).await.map_err(&refused)?;
+        let page = self.s3.list_objects(&caller, asked).await.map_err(&refused)?;
         let encoding = input.encoding_type.as_ref();
         let owner = Some(owner(&caller.account));
         let next = page.next.as_ref().map(|next| match next {
@@ -104,7 +104,7 @@ impl Adapter {
             from: from.map_err(&refused)?,
             limit: unsigned("max-keys", input.max_keys).map_err(&refused)?,
         };
-        let page = self.0.list_object_versions(&caller, asked).await.map_err(&refused)?;
+        let page = self.s3.list_object_versions(&caller, asked).await.map_err(&refused)?;
         let encoding = input.encoding_type.as_ref();
         let owner = owner(&caller.account);
         let (markers, versions): (Vec<_>, Vec<_>) = page.versions.into_iter().partition(|listed| listed.delete_marker);

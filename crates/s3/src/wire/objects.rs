@@ -6,8 +6,9 @@ use super::convert::{
 };
 use super::operations::Adapter;
 use super::request::Framing;
+use crate::rules::tags::parse_header;
 use aws::Error;
-use aws::s3::{self as ours, ObjectMeta, ReadCondition, Replacement, WriteCondition, error};
+use aws::s3::{self as ours, ObjectMeta, ReadCondition, Replacement, Tags, WriteCondition, error};
 use s3s::dto::*;
 use s3s::{S3Request, S3Result};
 
@@ -86,11 +87,12 @@ impl Adapter {
             bucket: input.bucket,
             key: input.key,
             metadata: metadata(input.metadata),
+            tags: header_tags(input.tagging.as_deref()).map_err(&refused)?,
             checksums,
             content_md5: input.content_md5,
             sha256: framing.sha256,
         };
-        let stored = self.0.put_object(&caller, put).await.map_err(&refused)?;
+        let stored = self.s3.put_object(&caller, put).await.map_err(&refused)?;
         let mut output = PutObjectOutput {
             e_tag: Some(etag(&stored.etag)),
             version_id: stored.version_id,
@@ -106,9 +108,11 @@ impl Adapter {
         let input = request.input;
         let with_checksum = input.checksum_mode.is_some() && input.range.is_none() && input.part_number.is_none();
         let wanted = wanted!(input).map_err(refused(&caller))?;
-        let object = self.0.get_object(&caller, wanted).await.map_err(refused(&caller))?;
+        let object = self.s3.get_object(&caller, wanted).await.map_err(refused(&caller))?;
         let meta = object.meta;
-        let mut output = GetObjectOutput { body: Some(outgoing(object.body)), ..GetObjectOutput::default() };
+        let tag_count = i32::try_from(meta.tag_count).ok().filter(|count| *count > 0);
+        let body = Some(outgoing(object.body));
+        let mut output = GetObjectOutput { body, tag_count, ..GetObjectOutput::default() };
         describe!(output, meta, with_checksum);
         Ok(output)
     }
@@ -118,7 +122,7 @@ impl Adapter {
         let input = request.input;
         let with_checksum = input.checksum_mode.is_some() && input.range.is_none() && input.part_number.is_none();
         let wanted = wanted!(input).map_err(refused(&caller))?;
-        let meta = self.0.head_object(&caller, wanted).await.map_err(refused(&caller))?;
+        let meta = self.s3.head_object(&caller, wanted).await.map_err(refused(&caller))?;
         let mut output = HeadObjectOutput::default();
         describe!(output, meta, with_checksum);
         Ok(output)
@@ -133,7 +137,7 @@ impl Adapter {
             version_id: input.version_id,
             if_match: input.if_match.as_ref().map(condition),
         };
-        let output = self.0.delete_object(&caller, deleted).await.map_err(refused(&caller))?;
+        let output = self.s3.delete_object(&caller, deleted).await.map_err(refused(&caller))?;
         Ok(DeleteObjectOutput {
             delete_marker: output.delete_marker.then_some(true),
             version_id: output.version_id,
@@ -144,14 +148,9 @@ impl Adapter {
     pub(super) async fn delete_many(&self, request: S3Request<DeleteObjectsInput>) -> S3Result<DeleteObjectsOutput> {
         let caller = caller(&request)?;
         let quiet = request.input.delete.quiet.unwrap_or_default();
-        let objects = request
-            .input
-            .delete
-            .objects
-            .into_iter()
-            .map(|object| ours::ObjectIdentifier { key: object.key, version_id: object.version_id });
+        let objects = request.input.delete.objects.into_iter().map(object_identifier);
         let input = ours::DeleteObjects { bucket: request.input.bucket, objects: objects.collect() };
-        let output = self.0.delete_objects(&caller, input).await.map_err(refused(&caller))?;
+        let output = self.s3.delete_objects(&caller, input).await.map_err(refused(&caller))?;
         let deleted = output.deleted.into_iter().map(deleted_object).collect();
         let errors: Vec<s3s::dto::Error> = output.failed.into_iter().map(failed_delete).collect();
         Ok(DeleteObjectsOutput {
@@ -165,7 +164,10 @@ impl Adapter {
         let caller = caller(&request)?;
         let refused = refused(&caller);
         let input = request.input;
-        let replaces = input.metadata_directive.as_ref().is_some_and(|directive| directive.as_str() == "REPLACE");
+        let replaces = replaces(input.metadata_directive.as_ref().map(MetadataDirective::as_str)).map_err(&refused)?;
+        let retags =
+            replaces_tags(input.tagging_directive.as_ref().map(TaggingDirective::as_str), input.tagging.as_deref());
+        let replace_tags = retags.map_err(&refused)?;
         let headers = content_headers!(input);
         let (source_bucket, source_key, source_version_id) = source(&input.copy_source).map_err(&refused)?;
         let copy = ours::CopyObject {
@@ -175,11 +177,12 @@ impl Adapter {
             source_condition: source_condition!(input),
             replace: replaces.then(|| Replacement { headers, metadata: metadata(input.metadata) }),
             checksum_algorithm: algorithm(input.checksum_algorithm.as_ref()).map_err(&refused)?,
+            replace_tags,
             bucket: input.bucket,
             key: input.key,
-            condition: WriteCondition::default(),
+            condition: copy_condition(&request.headers).map_err(&refused)?,
         };
-        let copied = self.0.copy_object(&caller, copy).await.map_err(&refused)?;
+        let copied = self.s3.copy_object(&caller, copy).await.map_err(&refused)?;
         let mut result = CopyObjectResult {
             e_tag: Some(etag(&copied.etag)),
             last_modified: Some(time(copied.last_modified)),
@@ -212,6 +215,40 @@ pub(super) fn write_condition(
         return Err(Error::modelled("NotImplemented", 501, message));
     }
     Ok(WriteCondition { if_match: if_match.map(condition), if_absent: if_none_match.is_some() })
+}
+
+/// As [`write_condition`] of a copy, whose headers s3s does not know (Amazon S3 User Guide, since October 2025).
+fn copy_condition(headers: &http::HeaderMap) -> Result<WriteCondition, Error> {
+    let text = |name: http::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let none_match = text(http::header::IF_NONE_MATCH);
+    if none_match.is_some_and(|tag| tag.trim() != "*") {
+        return Err(error::not_implemented("If-None-Match with another value than *"));
+    }
+    Ok(WriteCondition { if_match: text(http::header::IF_MATCH).map(str::to_owned), if_absent: none_match.is_some() })
+}
+
+/// Whether a directive says `REPLACE`.
+fn replaces(directive: Option<&str>) -> Result<bool, Error> {
+    match directive {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(other) => Err(error::invalid_argument(format!("Unknown directive {other}: it is COPY or REPLACE."))),
+    }
+}
+
+/// The tags of a copy, where they are not the source's.
+fn replaces_tags(directive: Option<&str>, tagging: Option<&str>) -> Result<Option<Tags>, Error> {
+    if replaces(directive)? { header_tags(tagging).map(Some) } else { Ok(None) }
+}
+
+/// The tags of an `x-amz-tagging` header.
+pub(super) fn header_tags(tagging: Option<&str>) -> Result<Tags, Error> {
+    tagging.map_or_else(|| Ok(Tags::new()), parse_header)
+}
+
+fn object_identifier(object: ObjectIdentifier) -> ours::ObjectIdentifier {
+    let if_match = object.e_tag.map(|etag| etag.value().to_owned());
+    ours::ObjectIdentifier { key: object.key, version_id: object.version_id, if_match }
 }
 
 /// Bucket, key and version of a copy's source.

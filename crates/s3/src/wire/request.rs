@@ -2,11 +2,12 @@
 
 use super::chunked::{ChunkSigning, Trailers, decode};
 use super::rest::Rest;
+use crate::rules::hosts;
 use aws::Error;
 use aws::s3::{Body, error};
 use bytes::Bytes;
 use futures::TryStreamExt;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
@@ -28,6 +29,18 @@ pub(super) struct Framing {
     pub(super) sha256: Option<String>,
     /// The content's length in bytes.
     pub(super) length: Option<u64>,
+}
+
+/// The request's URI in path style, also where its host means a bucket.
+pub(super) fn in_path_style(parts: &Parts, public_host: Option<&str>) -> Uri {
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).or(parts.uri.host());
+    let Some(bucket) = host.and_then(|host| hosts::bucket(host, public_host)) else { return parts.uri.clone() };
+    let rest = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let mut uri = parts.uri.clone().into_parts();
+    if let Ok(path) = PathAndQuery::try_from(format!("/{}{rest}", bucket.to_ascii_lowercase())) {
+        uri.path_and_query = Some(path);
+    }
+    Uri::from_parts(uri).unwrap_or_else(|_| parts.uri.clone())
 }
 
 /// Why a request without a caller is refused. Signature version 2 is named, since boto3 presigns with it by default.
@@ -200,6 +213,20 @@ mod tests {
         ];
         for (before, after) in table {
             assert_eq!(without_signature(&before.parse().unwrap()), after);
+        }
+    }
+
+    #[test]
+    fn hosts_of_buckets_become_paths() {
+        let table = [
+            ("127.0.0.1:4566", "/b/k?x=1", "/b/k?x=1"),
+            ("My-b.localhost:4566", "/a%20b//c?x=1", "/my-b/a%20b//c?x=1"),
+            ("b.s3.eu-west-1.amazonaws.com", "/", "/b/"),
+            ("b.ci.example.org", "/?list-type=2", "/b/?list-type=2"),
+        ];
+        for (host, uri, expected) in table {
+            let parts = Request::builder().uri(uri).header(HOST, host).body(()).unwrap().into_parts().0;
+            assert_eq!(in_path_style(&parts, Some("ci.example.org")), expected, "{host}");
         }
     }
 

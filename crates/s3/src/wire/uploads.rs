@@ -5,7 +5,7 @@ use super::convert::{
     metadata, only, put_checksum, refused, size, time,
 };
 use super::listings::prefixes;
-use super::objects::{source, source_condition, write_condition};
+use super::objects::{header_tags, source, source_condition, write_condition};
 use super::operations::Adapter;
 use super::request::{Framing, unsigned};
 use aws::Error;
@@ -31,8 +31,9 @@ impl Adapter {
             bucket: input.bucket,
             key: input.key,
             metadata: metadata(input.metadata),
+            tags: header_tags(input.tagging.as_deref()).map_err(&refused)?,
         };
-        let upload = self.0.create_multipart_upload(&caller, create).await.map_err(&refused)?;
+        let upload = self.s3.create_multipart_upload(&caller, create).await.map_err(&refused)?;
         Ok(CreateMultipartUploadOutput {
             bucket: Some(upload.bucket),
             key: Some(upload.key),
@@ -63,7 +64,7 @@ impl Adapter {
             content_md5: input.content_md5,
             sha256: framing.sha256,
         };
-        let stored = self.0.upload_part(&caller, part).await.map_err(&refused)?;
+        let stored = self.s3.upload_part(&caller, part).await.map_err(&refused)?;
         let mut output = UploadPartOutput { e_tag: Some(etag(&stored.etag)), ..UploadPartOutput::default() };
         put_checksum!(output, &stored.checksum);
         Ok(output)
@@ -78,7 +79,7 @@ impl Adapter {
         let range = input.copy_source_range.as_deref().map(copy_range).transpose().map_err(&refused)?;
         let read =
             ours::GetObject { bucket, key, version_id, range, part_number: None, condition: source_condition!(input) };
-        let object = self.0.get_object(&caller, read).await.map_err(as_precondition).map_err(&refused)?;
+        let object = self.s3.get_object(&caller, read).await.map_err(as_precondition).map_err(&refused)?;
         let copy_source_version_id = object.meta.version_id;
         let part = ours::UploadPart {
             bucket: input.bucket,
@@ -88,7 +89,7 @@ impl Adapter {
             body: object.body,
             ..ours::UploadPart::default()
         };
-        let stored = self.0.upload_part(&caller, part).await.map_err(&refused)?;
+        let stored = self.s3.upload_part(&caller, part).await.map_err(&refused)?;
         let mut result = CopyPartResult {
             e_tag: Some(etag(&stored.etag)),
             last_modified: Some(time(stored.last_modified)),
@@ -116,7 +117,7 @@ impl Adapter {
             parts: parts.iter().map(completed_part).collect(),
             size: input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
         };
-        let object = self.0.complete_multipart_upload(&caller, complete).await.map_err(&refused)?;
+        let object = self.s3.complete_multipart_upload(&caller, complete).await.map_err(&refused)?;
         let mut output = CompleteMultipartUploadOutput {
             location: Some(format!("/{}/{}", input.bucket, input.key)),
             bucket: Some(input.bucket),
@@ -137,7 +138,7 @@ impl Adapter {
         let caller = caller(&request)?;
         let AbortMultipartUploadInput { bucket, key, upload_id, .. } = request.input;
         let abort = ours::AbortMultipartUpload { bucket, key, upload_id };
-        self.0.abort_multipart_upload(&caller, abort).await.map_err(refused(&caller))?;
+        self.s3.abort_multipart_upload(&caller, abort).await.map_err(refused(&caller))?;
         Ok(AbortMultipartUploadOutput::default())
     }
 
@@ -153,7 +154,7 @@ impl Adapter {
             after: after.and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0),
             limit: unsigned("max-parts", input.max_parts).map_err(&refused)?,
         };
-        let page = self.0.list_parts(&caller, asked).await.map_err(&refused)?;
+        let page = self.s3.list_parts(&caller, asked).await.map_err(&refused)?;
         let owner = Owner { id: Some(caller.account.clone()), display_name: None };
         Ok(ListPartsOutput {
             bucket: Some(page.upload.bucket),
@@ -185,7 +186,7 @@ impl Adapter {
             from: upload_position(&input),
             limit: unsigned("max-uploads", input.max_uploads).map_err(&refused)?,
         };
-        let page = self.0.list_multipart_uploads(&caller, asked).await.map_err(&refused)?;
+        let page = self.s3.list_multipart_uploads(&caller, asked).await.map_err(&refused)?;
         let encoding = input.encoding_type.as_ref();
         let (next_key_marker, next_upload_id_marker) = match &page.next {
             Some(UploadPosition::Upload(key, id)) => (Some(listed(key, encoding)), Some(id.clone())),

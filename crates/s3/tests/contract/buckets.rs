@@ -3,7 +3,7 @@ use aws::s3::{CreateBucket, CreateMultipartUpload, DeleteObject, GetObject, List
 use kernel::{Caller, Scope};
 
 fn named(bucket: &str) -> CreateBucket {
-    CreateBucket { bucket: bucket.to_owned(), region: None }
+    CreateBucket { bucket: bucket.to_owned(), ..CreateBucket::default() }
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 use crate::house::{BUCKET, House};
-use aws::s3::{DeleteObject, S3, Versioning};
+use aws::s3::{DeleteObject, Notifications, ObjectVersion, S3, Setting, Settings, Tags, Versioning};
 
 #[tokio::test]
 async fn changes_are_told_in_the_shape_of_eventbridge() {
     let house = House::open().await;
+    announce(&house, true).await;
     let mut events = house.documents().bus().subscribe("test.events").await.unwrap();
     house.put("a/k", "hello").await;
     house.set(Versioning::Enabled).await;
@@ -25,4 +26,38 @@ async fn changes_are_told_in_the_shape_of_eventbridge() {
     assert_eq!(told[1].detail["deletion-type"], "Delete Marker Created");
     assert_eq!(told[1].detail["object"]["version-id"], marker.version_id.unwrap());
     assert_eq!(told[2].detail["deletion-type"], "Permanently Deleted");
+}
+
+/// Whether changes are told to EventBridge.
+async fn announce(house: &House, eventbridge: bool) {
+    let setting = Setting::Notification(Notifications { eventbridge, ..Notifications::default() });
+    house.s3.put_bucket_setting(&house.caller, BUCKET, setting).await.unwrap();
+}
+
+#[tokio::test]
+async fn only_buckets_that_tell_eventbridge_are_a_source_of_aws() {
+    let house = House::open().await;
+    let mut events = house.documents().bus().subscribe("test.events").await.unwrap();
+    house.put("k", "before").await;
+    announce(&house, true).await;
+    house.put("k", "told").await;
+    announce(&house, false).await;
+    house.put("k", "after").await;
+    let told = events.next_batch(10).await.unwrap();
+    let sources: Vec<_> = told.iter().map(|one| one.event.source.as_str()).collect();
+    assert_eq!(sources, ["landfall.s3", "aws.s3", "landfall.s3"]);
+}
+
+#[tokio::test]
+async fn tags_are_told_too() {
+    let house = House::open().await;
+    house.put("k", "x").await;
+    let mut events = house.documents().bus().subscribe("test.events").await.unwrap();
+    let object = ObjectVersion { bucket: BUCKET.to_owned(), key: "k".to_owned(), version_id: None };
+    let tags = Tags::from([("a".to_owned(), "b".to_owned())]);
+    house.s3.put_object_tagging(&house.caller, &object, tags).await.unwrap();
+    house.s3.put_object_tagging(&house.caller, &object, Tags::new()).await.unwrap();
+    let told = events.next_batch(10).await.unwrap();
+    let types: Vec<_> = told.iter().map(|one| one.event.detail_type.as_str()).collect();
+    assert_eq!(types, ["Object Tags Added", "Object Tags Deleted"]);
 }

@@ -31,7 +31,7 @@ async fn every_call_is_asked_for_and_written_down() {
     let house = House::open().await;
     let policy = Arc::new(Policy::default());
     let guard = Guard::new(Arc::clone(&policy) as _, Arc::clone(&policy) as _);
-    let gated = Gated::new(Arc::clone(&house.s3) as _, guard);
+    let gated = Gated::new(Arc::clone(&house.s3), guard);
     gated.put_object(&house.caller, PutObject::new(BUCKET, "open", "x")).await.unwrap();
     assert_eq!(code(gated.get_object(&house.caller, GetObject::new(BUCKET, "secret")).await), "AccessDenied");
     let version = GetObject::new(BUCKET, "open").version(Some("null".to_owned()));
@@ -46,7 +46,7 @@ async fn every_call_is_asked_for_and_written_down() {
         ..CopyObject::default()
     };
     assert_eq!(code(gated.copy_object(&house.caller, copy).await), "AccessDenied");
-    let name = |key: &str| ObjectIdentifier { key: key.to_owned(), version_id: None };
+    let name = |key: &str| ObjectIdentifier { key: key.to_owned(), ..ObjectIdentifier::default() };
     let delete = DeleteObjects { bucket: BUCKET.to_owned(), objects: vec![name("secret"), name("open")] };
     let output = gated.delete_objects(&house.caller, delete).await.unwrap();
     assert_eq!((output.deleted.len(), output.failed.len()), (1, 1));

@@ -28,7 +28,7 @@ impl House {
         let s3 = service(&store, dir.path(), &clock);
         let caller = Caller::root(&Scope::new("111111111111", "eu-west-1"), "request-1");
         let house = Self { dir, store, clock, s3, caller };
-        let bucket = CreateBucket { bucket: BUCKET.to_owned(), region: None };
+        let bucket = CreateBucket { bucket: BUCKET.to_owned(), ..CreateBucket::default() };
         house.s3.create_bucket(&house.caller, bucket).await.unwrap();
         house
     }

@@ -137,7 +137,8 @@ async fn versions_are_listed_by_key_and_newest_first() {
 async fn many_are_deleted_each_by_itself() {
     let house = House::versioned().await;
     let one = house.put("k", "one").await.version_id;
-    let name = |key: &str, version_id: Option<String>| ObjectIdentifier { key: key.to_owned(), version_id };
+    let name =
+        |key: &str, version_id: Option<String>| ObjectIdentifier { key: key.to_owned(), version_id, if_match: None };
     let objects = vec![name("k", one), name("none", None), name("", None)];
     let input = DeleteObjects { bucket: BUCKET.to_owned(), objects };
     let output = house.s3.delete_objects(&house.caller, input).await.unwrap();
