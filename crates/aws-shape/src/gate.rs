@@ -148,15 +148,14 @@ impl Gate {
         operation: &str,
         caller: &Caller,
         shape: &'static Shape,
-        input: impl FnOnce() -> Value,
+        input: &Value,
     ) -> Result<(), Error> {
         let row = self.rows.get(operation).ok_or_else(|| not_implemented(self.model, operation))?;
-        let input = input();
-        let violations = validate(shape, &input);
+        let violations = validate(shape, input);
         if !violations.is_empty() {
             return Err((self.violation)(operation, &violations));
         }
-        let resources = (row.resources)(caller, &input);
+        let resources = (row.resources)(caller, input);
         self.guard.pass(caller, self.model.id, operation, row.action, &resources).await
     }
 }

@@ -1,6 +1,7 @@
 //! [`service!`]: a service's trait, operation table and gated form.
 
 use crate::{Error, Model, Shape};
+use futures::{Stream, StreamExt as _};
 use kernel::Caller;
 use serde_json::Value;
 use std::pin::Pin;
@@ -8,13 +9,33 @@ use std::pin::Pin;
 /// What an asynchronous method of a service returns.
 pub type Future<'a, T> = Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;
 
+/// Events of one call, one after the other; an error ends them. What makes them ends when it is dropped, and rests while
+/// nobody asks for the next.
+pub type EventStream<T> = Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>;
+
+/// What a call answers, in wire form.
+pub enum Answer {
+    /// One output.
+    Value(Value),
+    /// Events: each an object whose only member is named as the event.
+    Events(EventStream<Value>),
+}
+
+impl Answer {
+    /// The events of a service in wire form.
+    #[doc(hidden)]
+    pub fn events<T: crate::Field + 'static>(events: EventStream<T>) -> Self {
+        Self::Events(Box::pin(events.map(|event| event.map(|event| event.write()))))
+    }
+}
+
 /// One operation that has types.
 pub struct Operation {
     /// Its name, e.g. `StartBuild`.
     pub name: &'static str,
     /// Its input structure.
     pub input: &'static Shape,
-    /// Its output structure.
+    /// Its output structure, or that of its events.
     pub output: &'static Shape,
     /// Whether the model knows an output; without one the reply has no body.
     pub has_output: bool,
@@ -31,8 +52,12 @@ pub trait Dispatch: Send + Sync {
     /// The operations that are built: those with an authorization row.
     fn built(&self) -> Vec<&'static str>;
     /// Validates, authorizes, audits and calls; values in wire form.
-    fn dispatch<'a>(&'a self, operation: &'a str, caller: &'a Caller, input: Value)
-    -> Future<'a, Result<Value, Error>>;
+    fn dispatch<'a>(
+        &'a self,
+        operation: &'a str,
+        caller: &'a Caller,
+        input: Value,
+    ) -> Future<'a, Result<Answer, Error>>;
 }
 
 /// The answer of an operation that is not built.
@@ -54,7 +79,7 @@ macro_rules! service {
                     &'life0 self,
                     caller: &'life1 $crate::macros::Caller,
                     input: $Input,
-                ) -> ::core::pin::Pin<::std::boxed::Box<dyn ::core::future::Future<Output = ::core::result::Result<$Output, $crate::Error>> + ::core::marker::Send + 'async_trait>>
+                ) -> ::core::pin::Pin<::std::boxed::Box<dyn ::core::future::Future<Output = ::core::result::Result<$crate::service!(@output $body $Output), $crate::Error>> + ::core::marker::Send + 'async_trait>>
                 where
                     'life0: 'async_trait,
                     'life1: 'async_trait,
@@ -95,14 +120,16 @@ macro_rules! service {
                     &'life0 self,
                     caller: &'life1 $crate::macros::Caller,
                     input: $Input,
-                ) -> ::core::pin::Pin<::std::boxed::Box<dyn ::core::future::Future<Output = ::core::result::Result<$Output, $crate::Error>> + ::core::marker::Send + 'async_trait>>
+                ) -> ::core::pin::Pin<::std::boxed::Box<dyn ::core::future::Future<Output = ::core::result::Result<$crate::service!(@output $body $Output), $crate::Error>> + ::core::marker::Send + 'async_trait>>
                 where
                     'life0: 'async_trait,
                     'life1: 'async_trait,
                     Self: 'async_trait,
                 {
                     ::std::boxed::Box::pin(async move {
-                        self.gate.admit($operation, caller, <$Input as $crate::Structure>::SHAPE, || $crate::Field::write(&input)).await?;
+                        let members = $crate::Field::write(&input);
+                        self.gate.admit($operation, caller, <$Input as $crate::Structure>::SHAPE, &members).await?;
+                        ::core::mem::drop(members);
                         self.service.$method(caller, input).await
                     })
                 }
@@ -127,18 +154,23 @@ macro_rules! service {
                 operation: &'a str,
                 caller: &'a $crate::macros::Caller,
                 input: $crate::macros::Value,
-            ) -> $crate::Future<'a, ::core::result::Result<$crate::macros::Value, $crate::Error>> {
+            ) -> $crate::Future<'a, ::core::result::Result<$crate::Answer, $crate::Error>> {
                 match operation {
                     $($operation => ::std::boxed::Box::pin(async move {
+                        self.gate.admit($operation, caller, <$Input as $crate::Structure>::SHAPE, &input).await?;
                         let input = <$Input as $crate::Field>::read(input)
                             .map_err(|mismatch| $crate::Error::new("SerializationException", ::std::string::ToString::to_string(&mismatch)))?;
-                        ::core::result::Result::Ok($crate::Field::write(&self.$method(caller, input).await?))
+                        ::core::result::Result::Ok($crate::service!(@answer $body self.service.$method(caller, input).await?))
                     }),)*
                     _ => ::std::boxed::Box::pin(::core::future::ready(::core::result::Result::Err($crate::not_implemented(&$MODEL, operation)))),
                 }
             }
         }
     };
-    (@has body) => { true };
     (@has empty) => { false };
+    (@has $reply:ident) => { true };
+    (@output events $Output:ident) => { $crate::EventStream<$Output> };
+    (@output $reply:ident $Output:ident) => { $Output };
+    (@answer events $call:expr) => { $crate::Answer::events($call) };
+    (@answer $reply:ident $call:expr) => { $crate::Answer::Value($crate::Field::write(&$call)) };
 }

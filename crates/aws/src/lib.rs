@@ -22,6 +22,6 @@ pub use aws_model_iam as iam;
 pub use aws_model_logs as logs;
 pub use aws_model_sts as sts;
 pub use aws_shape::{
-    Audit, AuditEntry, Authorization, Authorizer, Constraint, Dispatch, Error, Field, Gate, Guard, Mismatch, Model,
-    Operation, Protocol, Shape, Violation, not_implemented, validation_message,
+    Answer, Audit, AuditEntry, Authorization, Authorizer, Constraint, Dispatch, Error, EventStream, Field, Gate, Guard,
+    Mismatch, Model, Operation, Protocol, Shape, Violation, not_implemented, validation_message,
 };

@@ -8,6 +8,9 @@ use kernel::{Document, Index, Scope, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Tags of a resource, by key.
+pub(crate) type ResourceTags = BTreeMap<String, String>;
+
 /// A log group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Group {
@@ -17,7 +20,13 @@ pub(crate) struct Group {
     pub(crate) created: Timestamp,
     /// `STANDARD`, `INFREQUENT_ACCESS` or `DELIVERY`; all are kept alike.
     pub(crate) class: String,
-    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) tags: ResourceTags,
+    /// How long events are kept; for ever without.
+    #[serde(default)]
+    pub(crate) retention_days: Option<i32>,
+    /// Whether it cannot be deleted.
+    #[serde(default)]
+    pub(crate) protected: bool,
 }
 
 impl Group {
@@ -25,7 +34,15 @@ impl Group {
     pub(crate) fn arn(&self, scope: &Scope) -> String {
         group_arn(scope, &self.name)
     }
+
+    /// The least time, in milliseconds, of an event that has not expired.
+    pub(crate) fn oldest(&self, now: Timestamp) -> i64 {
+        self.retention_days.map_or(i64::MIN, |days| now.millis() - i64::from(days) * DAY)
+    }
 }
+
+/// In milliseconds.
+const DAY: i64 = 24 * 3_600_000;
 
 impl Document for Group {
     const KIND: &'static str = "logs.group";
@@ -70,6 +87,46 @@ impl Document for Stream {
     fn indexes(&self) -> Vec<Index> {
         let last = self.last_event.unwrap_or(self.created).millis();
         vec![Index::new("recent", &self.group).sorted(format!("{last:015}"))]
+    }
+}
+
+/// A group whose events expire: when it is looked through next, and how far it has been by now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Expiry {
+    /// The group's id.
+    pub(crate) group: String,
+    /// The group's name.
+    pub(crate) name: String,
+    pub(crate) due: Timestamp,
+    /// The last stream of this round.
+    pub(crate) after: Option<String>,
+}
+
+impl Document for Expiry {
+    const KIND: &'static str = "logs.expiry";
+
+    fn key(&self) -> String {
+        self.group.clone()
+    }
+
+    fn due(&self) -> Option<Timestamp> {
+        Some(self.due)
+    }
+}
+
+/// A resource policy of an account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ResourcePolicy {
+    pub(crate) name: String,
+    pub(crate) document: String,
+    pub(crate) updated: Timestamp,
+}
+
+impl Document for ResourcePolicy {
+    const KIND: &'static str = "logs.resource_policy";
+
+    fn key(&self) -> String {
+        self.name.clone()
     }
 }
 

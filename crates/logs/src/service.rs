@@ -1,6 +1,6 @@
 //! The service and what it stands on.
 
-use crate::segments::Shelf;
+use crate::segments::{Arrivals, Shelf};
 use kernel::{Clock, Documents, Ids};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +22,8 @@ pub struct Service {
     pub(crate) documents: Documents,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
-    pub(crate) shelf: Shelf,
+    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) arrivals: Arc<Arrivals>,
 }
 
 impl Service {
@@ -30,6 +31,7 @@ impl Service {
     #[must_use]
     pub fn new(dependencies: Dependencies) -> Arc<Self> {
         let Dependencies { documents, clock, ids, data_dir } = dependencies;
-        Arc::new(Self { documents, clock, ids, shelf: Shelf::new(data_dir.join("logs")) })
+        let shelf = Arc::new(Shelf::new(data_dir.join("logs")));
+        Arc::new(Self { documents, clock, ids, shelf, arrivals: Arc::default() })
     }
 }

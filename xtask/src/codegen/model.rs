@@ -66,6 +66,11 @@ pub(crate) struct Shape {
     pub(crate) flattened: bool,
     #[serde(default)]
     pub(crate) fault: bool,
+    /// A member of it is an event; one is sent after the other.
+    #[serde(default)]
+    pub(crate) eventstream: bool,
+    #[serde(default)]
+    pub(crate) exception: bool,
     pub(crate) error: Option<ErrorTrait>,
 }
 

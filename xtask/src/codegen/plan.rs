@@ -27,9 +27,19 @@ pub(crate) struct Operation {
     pub(crate) method: String,
     pub(crate) input: String,
     pub(crate) output: String,
-    /// Absent in the model, so that the reply has no body.
-    pub(crate) has_output: bool,
+    pub(crate) reply: Reply,
     pub(crate) result_wrapper: Option<String>,
+}
+
+/// What comes back.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Reply {
+    /// The model knows no output.
+    Empty,
+    /// One value.
+    Body,
+    /// Events, each one value of the output's only member.
+    Events,
 }
 
 pub(crate) struct Structure {
@@ -95,21 +105,34 @@ pub(crate) fn plan<'m>(
     let mut structures = Vec::new();
     for (name, operation) in &chosen {
         for (reference, suffix) in [(&operation.input, "Input"), (&operation.output, "Output")] {
-            if let Some(reference) = reference {
-                names.renamed.entry(&reference.shape).or_insert_with(|| format!("{name}{suffix}"));
-                reach(model, &reference.shape, &mut reached)?;
+            match reference {
+                Some(reference) if event_stream(model, reference)?.is_none() => {
+                    names.renamed.entry(&reference.shape).or_insert_with(|| format!("{name}{suffix}"));
+                    reach(model, &reference.shape, &mut reached)?;
+                }
+                Some(reference) => {
+                    event_stream(model, reference)?.map_or(Ok(()), |events| reach(model, events, &mut reached))?;
+                }
+                None => {}
             }
         }
     }
     for (name, operation) in &chosen {
         let input = names.operation_side(name, "Input", operation.input.as_ref(), &mut structures)?;
-        let output = names.operation_side(name, "Output", operation.output.as_ref(), &mut structures)?;
+        let events = operation.output.as_ref().map_or(Ok(None), |output| event_stream(model, output))?;
+        let (output, reply) = match (events, &operation.output) {
+            (Some(events), _) => (names.rust_name(events), Reply::Events),
+            (None, output) => {
+                let reply = if output.is_some() { Reply::Body } else { Reply::Empty };
+                (names.operation_side(name, "Output", output.as_ref(), &mut structures)?, reply)
+            }
+        };
         operations.push(Operation {
             name: (*name).clone(),
             method: snake(name),
             input,
             output,
-            has_output: operation.output.is_some(),
+            reply,
             result_wrapper: operation.output.as_ref().and_then(|output| output.result_wrapper.clone()),
         });
     }
@@ -143,8 +166,12 @@ fn refuse_doubles<'a>(names: impl Iterator<Item = &'a String>) -> anyhow::Result
 }
 
 fn errors(model: &Model, operations: &[(&String, &super::model::Operation)]) -> anyhow::Result<Vec<Error>> {
-    let names: BTreeSet<_> =
-        operations.iter().flat_map(|(_, operation)| operation.errors.iter().map(|error| &error.shape)).collect();
+    let mut names: BTreeSet<&str> =
+        operations.iter().flat_map(|(_, operation)| operation.errors.iter().map(|error| &*error.shape)).collect();
+    for output in operations.iter().filter_map(|(_, operation)| operation.output.as_ref()) {
+        let events = event_stream(model, output)?.map(|events| &model.shapes[events]);
+        names.extend(events.into_iter().flat_map(|events| members(model, events).1));
+    }
     names
         .into_iter()
         .map(|name| {
@@ -152,7 +179,7 @@ fn errors(model: &Model, operations: &[(&String, &super::model::Operation)]) -> 
             let trait_ = shape.error.as_ref();
             Ok(Error {
                 constructor: snake(name),
-                code: trait_.and_then(|error| error.code.clone()).unwrap_or_else(|| name.clone()),
+                code: trait_.and_then(|error| error.code.clone()).unwrap_or_else(|| name.to_owned()),
                 status: trait_.and_then(|error| error.http_status_code).unwrap_or(if shape.fault { 500 } else { 400 }),
             })
         })
@@ -165,13 +192,35 @@ fn reach<'m>(model: &'m Model, name: &'m str, reached: &mut BTreeSet<&'m str>) -
         return Ok(());
     }
     let shape = model.shapes.get(name).with_context(|| format!("no shape {name}"))?;
-    for member in shape.members.values() {
-        reach(model, text(member, "shape").context("member without shape")?, reached)?;
+    for member in members(model, shape).0 {
+        reach(model, text(member.1, "shape").context("member without shape")?, reached)?;
     }
     for reference in [&shape.member, &shape.key, &shape.value].into_iter().flatten() {
         reach(model, &reference.shape, reached)?;
     }
     Ok(())
+}
+
+/// The event stream that an output consists of, if it is one.
+fn event_stream<'m>(model: &'m Model, output: &Reference) -> anyhow::Result<Option<&'m str>> {
+    let shape = model.shapes.get(&output.shape).with_context(|| format!("no shape {}", output.shape))?;
+    let shapes: Vec<&str> = shape.members.values().filter_map(|member| text(member, "shape")).collect();
+    let events = shapes.iter().copied().find(|name| model.shapes.get(*name).is_some_and(|shape| shape.eventstream));
+    match events {
+        Some(_) if shapes.len() > 1 => {
+            bail!("{}: members beside an event stream are not known to the generator", output.shape)
+        }
+        events => Ok(events),
+    }
+}
+
+/// The members of a shape, and the shapes of the errors among them, with which an event stream may end.
+fn members<'m>(model: &'m Model, shape: &'m Shape) -> (Vec<(&'m String, &'m Value)>, Vec<&'m str>) {
+    let error = |member: &'m Value| {
+        text(member, "shape").filter(|name| model.shapes.get(*name).is_some_and(|shape| shape.exception))
+    };
+    let errors = shape.members.values().filter_map(error).collect();
+    (shape.members.iter().filter(|(_, member)| error(member).is_none()).collect(), errors)
 }
 
 fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
@@ -222,9 +271,9 @@ impl<'m> Names<'m> {
 
     fn structure(&self, shape: &str, rust: &str) -> anyhow::Result<Structure> {
         let model = &self.model.shapes[shape];
-        let members = model
-            .members
-            .iter()
+        let members = members(self.model, model)
+            .0
+            .into_iter()
             .map(|(name, member)| self.member(shape, name, member, model.required.contains(name)))
             .collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Structure {

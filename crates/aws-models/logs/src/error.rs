@@ -12,6 +12,10 @@ pub fn data_already_accepted_exception(message: impl Into<String>) -> Error {
     Error::modelled("DataAlreadyAcceptedException", 400, message)
 }
 
+pub fn internal_streaming_exception(message: impl Into<String>) -> Error {
+    Error::modelled("InternalStreamingException", 400, message)
+}
+
 pub fn invalid_operation_exception(message: impl Into<String>) -> Error {
     Error::modelled("InvalidOperationException", 400, message)
 }
@@ -42,6 +46,14 @@ pub fn resource_not_found_exception(message: impl Into<String>) -> Error {
 
 pub fn service_unavailable_exception(message: impl Into<String>) -> Error {
     Error::modelled("ServiceUnavailableException", 500, message)
+}
+
+pub fn session_streaming_exception(message: impl Into<String>) -> Error {
+    Error::modelled("SessionStreamingException", 400, message)
+}
+
+pub fn session_timeout_exception(message: impl Into<String>) -> Error {
+    Error::modelled("SessionTimeoutException", 400, message)
 }
 
 pub fn too_many_tags_exception(message: impl Into<String>) -> Error {

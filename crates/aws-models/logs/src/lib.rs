@@ -157,15 +157,21 @@ aws_shape::service! {
         delete_retention_policy = "DeleteRetentionPolicy" (DeleteRetentionPolicyInput) -> DeleteRetentionPolicyOutput, empty "";
         describe_log_groups = "DescribeLogGroups" (DescribeLogGroupsInput) -> DescribeLogGroupsOutput, body "";
         describe_log_streams = "DescribeLogStreams" (DescribeLogStreamsInput) -> DescribeLogStreamsOutput, body "";
+        describe_resource_policies = "DescribeResourcePolicies" (DescribeResourcePoliciesInput) -> DescribeResourcePoliciesOutput, body "";
         filter_log_events = "FilterLogEvents" (FilterLogEventsInput) -> FilterLogEventsOutput, body "";
         get_log_events = "GetLogEvents" (GetLogEventsInput) -> GetLogEventsOutput, body "";
-        get_log_object = "GetLogObject" (GetLogObjectInput) -> GetLogObjectOutput, body "";
+        get_log_object = "GetLogObject" (GetLogObjectInput) -> GetLogObjectResponseStream, events "";
+        list_log_groups = "ListLogGroups" (ListLogGroupsInput) -> ListLogGroupsOutput, body "";
         list_tags_for_resource = "ListTagsForResource" (ListTagsForResourceInput) -> ListTagsForResourceOutput, body "";
+        list_tags_log_group = "ListTagsLogGroup" (ListTagsLogGroupInput) -> ListTagsLogGroupOutput, body "";
         put_log_events = "PutLogEvents" (PutLogEventsInput) -> PutLogEventsOutput, body "";
+        put_log_group_deletion_protection = "PutLogGroupDeletionProtection" (PutLogGroupDeletionProtectionInput) -> PutLogGroupDeletionProtectionOutput, empty "";
         put_resource_policy = "PutResourcePolicy" (PutResourcePolicyInput) -> PutResourcePolicyOutput, body "";
         put_retention_policy = "PutRetentionPolicy" (PutRetentionPolicyInput) -> PutRetentionPolicyOutput, empty "";
-        start_live_tail = "StartLiveTail" (StartLiveTailInput) -> StartLiveTailOutput, body "";
+        start_live_tail = "StartLiveTail" (StartLiveTailInput) -> StartLiveTailResponseStream, events "";
+        tag_log_group = "TagLogGroup" (TagLogGroupInput) -> TagLogGroupOutput, empty "";
         tag_resource = "TagResource" (TagResourceInput) -> TagResourceOutput, empty "";
+        untag_log_group = "UntagLogGroup" (UntagLogGroupInput) -> UntagLogGroupOutput, empty "";
         untag_resource = "UntagResource" (UntagResourceInput) -> UntagResourceOutput, empty "";
     }
 }

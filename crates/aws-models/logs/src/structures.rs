@@ -25,6 +25,11 @@ structure!(CreateLogStreamInput = CREATE_LOG_STREAM_INPUT "CreateLogStreamReques
 structure!(CreateLogStreamOutput = CREATE_LOG_STREAM_OUTPUT "CreateLogStreamOutput" {
 });
 
+structure!(DataSourceFilter = DATA_SOURCE_FILTER "DataSourceFilter" {
+    name: String, "name", DATA_SOURCE_NAME, required;
+    type_: String, "type", DATA_SOURCE_TYPE;
+});
+
 structure!(DeleteLogGroupInput = DELETE_LOG_GROUP_INPUT "DeleteLogGroupRequest" {
     log_group_name: String, "logGroupName", LOG_GROUP_NAME, required;
 });
@@ -85,6 +90,18 @@ structure!(DescribeLogStreamsInput = DESCRIBE_LOG_STREAMS_INPUT "DescribeLogStre
 structure!(DescribeLogStreamsOutput = DESCRIBE_LOG_STREAMS_OUTPUT "DescribeLogStreamsResponse" {
     log_streams: Vec<LogStream>, "logStreams", LOG_STREAMS;
     next_token: String, "nextToken", NEXT_TOKEN;
+});
+
+structure!(DescribeResourcePoliciesInput = DESCRIBE_RESOURCE_POLICIES_INPUT "DescribeResourcePoliciesRequest" {
+    limit: i32, "limit", DESCRIBE_LIMIT;
+    next_token: String, "nextToken", NEXT_TOKEN;
+    policy_scope: String, "policyScope", POLICY_SCOPE;
+    resource_arn: String, "resourceArn", ARN;
+});
+
+structure!(DescribeResourcePoliciesOutput = DESCRIBE_RESOURCE_POLICIES_OUTPUT "DescribeResourcePoliciesResponse" {
+    next_token: String, "nextToken", NEXT_TOKEN;
+    resource_policies: Vec<ResourcePolicy>, "resourcePolicies", RESOURCE_POLICIES;
 });
 
 structure!(Entity = ENTITY "Entity" {
@@ -148,12 +165,7 @@ structure!(GetLogObjectInput = GET_LOG_OBJECT_INPUT "GetLogObjectRequest" {
     unmask: bool, "unmask", UNMASK;
 });
 
-structure!(GetLogObjectOutput = GET_LOG_OBJECT_OUTPUT "GetLogObjectResponse" {
-    field_stream: GetLogObjectResponseStream, "fieldStream", GET_LOG_OBJECT_RESPONSE_STREAM;
-});
-
 structure!(GetLogObjectResponseStream = GET_LOG_OBJECT_RESPONSE_STREAM "GetLogObjectResponseStream" {
-    internal_streaming_exception: InternalStreamingException, "InternalStreamingException", INTERNAL_STREAMING_EXCEPTION;
     fields: FieldsData, "fields", FIELDS_DATA;
 });
 
@@ -162,8 +174,21 @@ structure!(InputLogEvent = INPUT_LOG_EVENT "InputLogEvent" {
     timestamp: i64, "timestamp", TIMESTAMP, required;
 });
 
-structure!(InternalStreamingException = INTERNAL_STREAMING_EXCEPTION "InternalStreamingException" {
-    message: String, "message", MESSAGE;
+structure!(ListLogGroupsInput = LIST_LOG_GROUPS_INPUT "ListLogGroupsRequest" {
+    account_identifiers: Vec<String>, "accountIdentifiers", ACCOUNT_IDS;
+    data_sources: Vec<DataSourceFilter>, "dataSources", DATA_SOURCE_FILTERS;
+    field_index_names: Vec<String>, "fieldIndexNames", FIELD_INDEX_NAMES;
+    include_linked_accounts: bool, "includeLinkedAccounts", INCLUDE_LINKED_ACCOUNTS;
+    limit: i32, "limit", LIST_LIMIT;
+    log_group_class: String, "logGroupClass", LOG_GROUP_CLASS;
+    log_group_name_pattern: String, "logGroupNamePattern", LOG_GROUP_NAME_REGEX_PATTERN;
+    log_group_tags: Vec<TagFilter>, "logGroupTags", TAG_FILTERS;
+    next_token: String, "nextToken", NEXT_TOKEN;
+});
+
+structure!(ListLogGroupsOutput = LIST_LOG_GROUPS_OUTPUT "ListLogGroupsResponse" {
+    log_groups: Vec<LogGroupSummary>, "logGroups", LOG_GROUP_SUMMARIES;
+    next_token: String, "nextToken", NEXT_TOKEN;
 });
 
 structure!(ListTagsForResourceInput = LIST_TAGS_FOR_RESOURCE_INPUT "ListTagsForResourceRequest" {
@@ -171,6 +196,14 @@ structure!(ListTagsForResourceInput = LIST_TAGS_FOR_RESOURCE_INPUT "ListTagsForR
 });
 
 structure!(ListTagsForResourceOutput = LIST_TAGS_FOR_RESOURCE_OUTPUT "ListTagsForResourceResponse" {
+    tags: BTreeMap<String, String>, "tags", TAGS;
+});
+
+structure!(ListTagsLogGroupInput = LIST_TAGS_LOG_GROUP_INPUT "ListTagsLogGroupRequest" {
+    log_group_name: String, "logGroupName", LOG_GROUP_NAME, required;
+});
+
+structure!(ListTagsLogGroupOutput = LIST_TAGS_LOG_GROUP_OUTPUT "ListTagsLogGroupResponse" {
     tags: BTreeMap<String, String>, "tags", TAGS;
 });
 
@@ -217,6 +250,12 @@ structure!(LogGroup = LOG_GROUP "LogGroup" {
     stored_bytes: i64, "storedBytes", STORED_BYTES;
 });
 
+structure!(LogGroupSummary = LOG_GROUP_SUMMARY "LogGroupSummary" {
+    log_group_arn: String, "logGroupArn", ARN;
+    log_group_class: String, "logGroupClass", LOG_GROUP_CLASS;
+    log_group_name: String, "logGroupName", LOG_GROUP_NAME;
+});
+
 structure!(LogStream = LOG_STREAM "LogStream" {
     arn: String, "arn", ARN;
     creation_time: i64, "creationTime", TIMESTAMP;
@@ -246,6 +285,14 @@ structure!(PutLogEventsOutput = PUT_LOG_EVENTS_OUTPUT "PutLogEventsResponse" {
     next_sequence_token: String, "nextSequenceToken", SEQUENCE_TOKEN;
     rejected_entity_info: RejectedEntityInfo, "rejectedEntityInfo", REJECTED_ENTITY_INFO;
     rejected_log_events_info: RejectedLogEventsInfo, "rejectedLogEventsInfo", REJECTED_LOG_EVENTS_INFO;
+});
+
+structure!(PutLogGroupDeletionProtectionInput = PUT_LOG_GROUP_DELETION_PROTECTION_INPUT "PutLogGroupDeletionProtectionRequest" {
+    deletion_protection_enabled: bool, "deletionProtectionEnabled", DELETION_PROTECTION_ENABLED, required;
+    log_group_identifier: String, "logGroupIdentifier", LOG_GROUP_IDENTIFIER, required;
+});
+
+structure!(PutLogGroupDeletionProtectionOutput = PUT_LOG_GROUP_DELETION_PROTECTION_OUTPUT "PutLogGroupDeletionProtectionOutput" {
 });
 
 structure!(PutResourcePolicyInput = PUT_RESOURCE_POLICY_INPUT "PutResourcePolicyRequest" {
@@ -292,14 +339,6 @@ structure!(SearchedLogStream = SEARCHED_LOG_STREAM "SearchedLogStream" {
     searched_completely: bool, "searchedCompletely", LOG_STREAM_SEARCHED_COMPLETELY;
 });
 
-structure!(SessionStreamingException = SESSION_STREAMING_EXCEPTION "SessionStreamingException" {
-    message: String, "message", MESSAGE;
-});
-
-structure!(SessionTimeoutException = SESSION_TIMEOUT_EXCEPTION "SessionTimeoutException" {
-    message: String, "message", MESSAGE;
-});
-
 structure!(StartLiveTailInput = START_LIVE_TAIL_INPUT "StartLiveTailRequest" {
     log_event_filter_pattern: String, "logEventFilterPattern", FILTER_PATTERN;
     log_group_identifiers: Vec<String>, "logGroupIdentifiers", START_LIVE_TAIL_LOG_GROUP_IDENTIFIERS, required;
@@ -307,15 +346,22 @@ structure!(StartLiveTailInput = START_LIVE_TAIL_INPUT "StartLiveTailRequest" {
     log_stream_names: Vec<String>, "logStreamNames", INPUT_LOG_STREAM_NAMES;
 });
 
-structure!(StartLiveTailOutput = START_LIVE_TAIL_OUTPUT "StartLiveTailResponse" {
-    response_stream: StartLiveTailResponseStream, "responseStream", START_LIVE_TAIL_RESPONSE_STREAM;
-});
-
 structure!(StartLiveTailResponseStream = START_LIVE_TAIL_RESPONSE_STREAM "StartLiveTailResponseStream" {
-    session_streaming_exception: SessionStreamingException, "SessionStreamingException", SESSION_STREAMING_EXCEPTION;
-    session_timeout_exception: SessionTimeoutException, "SessionTimeoutException", SESSION_TIMEOUT_EXCEPTION;
     session_start: LiveTailSessionStart, "sessionStart", LIVE_TAIL_SESSION_START;
     session_update: LiveTailSessionUpdate, "sessionUpdate", LIVE_TAIL_SESSION_UPDATE;
+});
+
+structure!(TagFilter = TAG_FILTER "TagFilter" {
+    key: String, "key", TAG_FILTER_KEY, required;
+    values: Vec<String>, "values", TAG_FILTER_VALUES;
+});
+
+structure!(TagLogGroupInput = TAG_LOG_GROUP_INPUT "TagLogGroupRequest" {
+    log_group_name: String, "logGroupName", LOG_GROUP_NAME, required;
+    tags: BTreeMap<String, String>, "tags", TAGS, required;
+});
+
+structure!(TagLogGroupOutput = TAG_LOG_GROUP_OUTPUT "TagLogGroupOutput" {
 });
 
 structure!(TagResourceInput = TAG_RESOURCE_INPUT "TagResourceRequest" {
@@ -324,6 +370,14 @@ structure!(TagResourceInput = TAG_RESOURCE_INPUT "TagResourceRequest" {
 });
 
 structure!(TagResourceOutput = TAG_RESOURCE_OUTPUT "TagResourceOutput" {
+});
+
+structure!(UntagLogGroupInput = UNTAG_LOG_GROUP_INPUT "UntagLogGroupRequest" {
+    log_group_name: String, "logGroupName", LOG_GROUP_NAME, required;
+    tags: Vec<String>, "tags", TAG_LIST, required;
+});
+
+structure!(UntagLogGroupOutput = UNTAG_LOG_GROUP_OUTPUT "UntagLogGroupOutput" {
 });
 
 structure!(UntagResourceInput = UNTAG_RESOURCE_INPUT "UntagResourceRequest" {

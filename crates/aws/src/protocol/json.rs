@@ -17,15 +17,31 @@ pub fn operation<'t>(target: &'t str, prefix: &str) -> Option<&'t str> {
 /// `SerializationException` for bytes that are no JSON, or values of the wrong type.
 pub fn decode(shape: &Shape, body: &[u8]) -> Result<Value, Error> {
     let wrong = |message: String| Error::new("SerializationException", message);
-    let value: Value = if body.is_empty() {
+    let mut value: Value = if body.is_empty() {
         json!({})
     } else {
         serde_json::from_slice(body).map_err(|cause| wrong(format!("The body is not JSON: {cause}")))?
     };
+    drop_nulls(&mut value);
     match mismatches(shape, &value) {
         Some(mismatch) => Err(wrong(format!("The body does not fit {}: {mismatch}", shape.name))),
         None if value.is_null() => Ok(json!({})),
         None => Ok(value),
+    }
+}
+
+/// Null is the same as absent, wherever it stands.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.retain(|item| !item.is_null());
+            items.iter_mut().for_each(drop_nulls);
+        }
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        _ => {}
     }
 }
 
@@ -75,6 +91,9 @@ mod tests {
         assert_eq!(decode(shape, b"").unwrap_or_default(), json!({}));
         assert_eq!(decode(shape, b"null").unwrap_or_default(), json!({}));
         assert_eq!(decode(shape, br#"{"projectName":"p"}"#).unwrap_or_default(), json!({"projectName": "p"}));
+        let nulls = br#"{"projectName":null,"environmentVariablesOverride":[null,{"name":"n","value":null}]}"#;
+        let without = json!({"environmentVariablesOverride": [{"name": "n"}]});
+        assert_eq!(decode(shape, nulls).unwrap_or_default(), without);
         for (body, part) in [
             ("{", "not JSON"),
             ("[]", "the value must be an object"),

@@ -1,7 +1,8 @@
 //! The wire protocols: bytes to input values, output values and errors to bytes.
 //!
-//! Both work from member tables alone, so that no service has wire code of its own.
+//! All work from member tables alone, so that no service has wire code of its own.
 
+pub mod event_stream;
 pub mod json;
 pub mod query;
 mod xml;

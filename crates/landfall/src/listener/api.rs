@@ -5,13 +5,15 @@ use super::reply::{self, Body};
 use super::whole::Room;
 use crate::operator;
 use crate::serve::Services;
-use aws::protocol::{Reply, json, query};
-use aws::{Dispatch, Error, Model, Protocol};
+use aws::protocol::{Reply, event_stream, json, query};
+use aws::{Answer, Dispatch, Error, EventStream, Model, Protocol};
+use futures::StreamExt as _;
 use http::request::Parts;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use kernel::Caller;
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 /// Where the requests of these protocols are read.
 static ROOM: Room = Room::new();
@@ -24,6 +26,12 @@ enum Called<'r> {
     HostCommand { operation: String },
     /// An operation that AWS has and this version has not.
     NotBuilt { model: &'static Model, operation: String },
+}
+
+/// What a call comes to.
+enum Answered {
+    Whole(Reply),
+    Events { version: &'static str, events: EventStream<Value> },
 }
 
 /// Answers one call; `signed_for` is the signing name of its scope, or empty.
@@ -46,7 +54,18 @@ pub(super) async fn answer(
         let called = called(services, &parts, &form, signed_for)?;
         call(services, &caller, called, &form, body, request_id).await
     };
-    reply::api(answered.await.unwrap_or_else(|error: Error| refuse(speaks, &error, request_id)))
+    match answered.await {
+        Ok(Answered::Whole(whole)) => reply::api(whole),
+        Ok(Answered::Events { version, events }) => {
+            let first = futures::stream::once(std::future::ready(event_stream::initial_response(version)));
+            let frames = first.chain(events.map(move |event| match event {
+                Ok(event) => event_stream::encode(version, &event),
+                Err(error) => event_stream::error(version, &error),
+            }));
+            reply::stream(event_stream::CONTENT_TYPE, frames, from.stop)
+        }
+        Err(error) => reply::api(refuse(speaks, &error, request_id)),
+    }
 }
 
 /// Answers one call of [`operator`], in JSON.
@@ -83,17 +102,17 @@ async fn call(
     form: &query::Form,
     body: &[u8],
     request_id: &str,
-) -> Result<Reply, Error> {
+) -> Result<Answered, Error> {
     match called {
         Called::NotBuilt { model, operation } => Err(aws::not_implemented(model, &operation)),
         Called::HostCommand { operation } => {
             let body = aws::codedeploy_commands::dispatch(&services.host_commands, caller, &operation, body).await?;
-            Ok(Reply {
+            Ok(Answered::Whole(Reply {
                 status: 200,
                 content_type: "application/x-amz-json-1.1".to_owned(),
                 error_type: None,
                 body: body.into(),
-            })
+            }))
         }
         Called::Service { service, operation } => {
             let Some(table) = service.operation(&operation) else {
@@ -103,12 +122,19 @@ async fn call(
                 Protocol::Query { .. } => query::decode(table.input, form)?,
                 _ => json::decode(table.input, body)?,
             };
-            let output = service.dispatch(table.name, caller, input).await?;
-            Ok(match service.model().protocol {
+            let protocol = service.model().protocol;
+            let output = match service.dispatch(table.name, caller, input).await? {
+                Answer::Value(output) => output,
+                Answer::Events(events) => {
+                    let version = if let Protocol::Json { version } = protocol { version } else { "1.1" };
+                    return Ok(Answered::Events { version, events });
+                }
+            };
+            Ok(Answered::Whole(match protocol {
                 Protocol::Query { namespace, .. } => query::encode(table, namespace, &output, request_id),
                 Protocol::Json { version } => json::encode(table, version, &output),
                 Protocol::RestJson => json::encode(table, "1.1", &output),
-            })
+            }))
         }
     }
 }

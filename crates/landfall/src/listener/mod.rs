@@ -150,7 +150,7 @@ impl Listener {
             return reply::text(403, refusal);
         }
         let endpoint = self.endpoints.of(request.headers(), peer.scheme);
-        let from = Origin { request_id, source_ip: peer.address.as_deref(), endpoint };
+        let from = Origin { request_id, source_ip: peer.address.as_deref(), endpoint, stop: &self.stop };
         let signed_for = services.authenticator.claimed_service(&request);
         match route::route(&request, signed_for.as_deref()) {
             Destination::Health => reply::text(200, "ok\n"),
@@ -190,6 +190,8 @@ struct Origin<'r> {
     source_ip: Option<&'r str>,
     /// Scheme and host by which the request came.
     endpoint: Option<String>,
+    /// Ends replies that would go on.
+    stop: &'r Stop,
 }
 
 impl Origin<'_> {

@@ -2,8 +2,11 @@
 
 use aws::protocol;
 use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
 use http::{HeaderValue, Response};
-use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use kernel::Stop;
 use std::io;
 
 /// The body of every reply: bytes, or a stream.
@@ -12,6 +15,20 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 /// A body of known bytes.
 pub(super) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A reply that goes on until its chunks end or the server stops. A client that does not read holds the chunks back.
+pub(super) fn stream(
+    content_type: &'static str,
+    chunks: impl Stream<Item = Bytes> + Send + 'static,
+    stop: &Stop,
+) -> Response<Body> {
+    let stop = stop.clone();
+    let chunks = chunks.take_until(Box::pin(async move { stop.stopped().await }));
+    let body = StreamBody::new(chunks.map(|chunk| Ok(Frame::data(chunk))));
+    let mut response = Response::new(body.boxed_unsync());
+    response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
+    response
 }
 
 /// A plain-text reply.

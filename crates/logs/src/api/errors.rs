@@ -29,6 +29,11 @@ pub(super) fn commit(error: CommitError, exists: Error) -> Error {
     }
 }
 
+/// Why a commit failed that makes nothing new.
+pub(super) fn commit_failed(error: CommitError) -> Error {
+    commit(error, changed())
+}
+
 /// `OperationAbortedException`: somebody else changed the same thing at the same time.
 pub(super) fn changed() -> Error {
     let text = "A conflicting operation is currently in progress against this resource. Please try again.";

@@ -22,7 +22,8 @@ pub(super) async fn get(
 ) -> Result<GetLogEventsOutput, Error> {
     let group = service.identified_group(caller, input.log_group_name, input.log_group_identifier).await?;
     let stream = service.stream(caller, &group, input.log_stream_name.as_deref()).await?;
-    let window = window(input.start_time, input.end_time, input.limit)?;
+    let mut window = window(input.start_time, input.end_time, input.limit)?;
+    window.from = window.from.max(group.oldest(service.clock.now()));
     let log = service.shelf.log(&caller.scope(), &stream).await.map_err(Error::internal)?;
     let (direction, place) = match (input.next_token, input.start_from_head) {
         (Some(token), _) => {

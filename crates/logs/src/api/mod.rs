@@ -5,15 +5,19 @@ mod filter;
 mod find;
 mod get;
 mod groups;
+mod live_tail;
+mod policies;
 mod put;
+mod retention;
 mod streams;
+mod tags;
 
 pub use errors::violation;
 
 use crate::service::Service;
 use async_trait::async_trait;
-use aws::Error;
 use aws::logs::*;
+use aws::{Error, EventStream};
 use kernel::Caller;
 
 #[async_trait]
@@ -80,5 +84,97 @@ impl Logs for Service {
 
     async fn put_log_events(&self, caller: &Caller, input: PutLogEventsInput) -> Result<PutLogEventsOutput, Error> {
         put::put(self, caller, input).await
+    }
+
+    async fn delete_resource_policy(
+        &self,
+        caller: &Caller,
+        input: DeleteResourcePolicyInput,
+    ) -> Result<DeleteResourcePolicyOutput, Error> {
+        policies::delete(self, caller, input).await
+    }
+
+    async fn delete_retention_policy(
+        &self,
+        caller: &Caller,
+        input: DeleteRetentionPolicyInput,
+    ) -> Result<DeleteRetentionPolicyOutput, Error> {
+        retention::delete(self, caller, input).await
+    }
+
+    async fn describe_resource_policies(
+        &self,
+        caller: &Caller,
+        input: DescribeResourcePoliciesInput,
+    ) -> Result<DescribeResourcePoliciesOutput, Error> {
+        policies::describe(self, caller, input).await
+    }
+
+    async fn list_log_groups(&self, caller: &Caller, input: ListLogGroupsInput) -> Result<ListLogGroupsOutput, Error> {
+        groups::list(self, caller, input).await
+    }
+
+    async fn list_tags_for_resource(
+        &self,
+        caller: &Caller,
+        input: ListTagsForResourceInput,
+    ) -> Result<ListTagsForResourceOutput, Error> {
+        tags::list(self, caller, input).await
+    }
+
+    async fn list_tags_log_group(
+        &self,
+        caller: &Caller,
+        input: ListTagsLogGroupInput,
+    ) -> Result<ListTagsLogGroupOutput, Error> {
+        tags::list_group(self, caller, input).await
+    }
+
+    async fn put_log_group_deletion_protection(
+        &self,
+        caller: &Caller,
+        input: PutLogGroupDeletionProtectionInput,
+    ) -> Result<PutLogGroupDeletionProtectionOutput, Error> {
+        groups::protect(self, caller, input).await
+    }
+
+    async fn put_resource_policy(
+        &self,
+        caller: &Caller,
+        input: PutResourcePolicyInput,
+    ) -> Result<PutResourcePolicyOutput, Error> {
+        policies::put(self, caller, input).await
+    }
+
+    async fn put_retention_policy(
+        &self,
+        caller: &Caller,
+        input: PutRetentionPolicyInput,
+    ) -> Result<PutRetentionPolicyOutput, Error> {
+        retention::put(self, caller, input).await
+    }
+
+    async fn start_live_tail(
+        &self,
+        caller: &Caller,
+        input: StartLiveTailInput,
+    ) -> Result<EventStream<StartLiveTailResponseStream>, Error> {
+        live_tail::start(self, caller, input).await
+    }
+
+    async fn tag_log_group(&self, caller: &Caller, input: TagLogGroupInput) -> Result<TagLogGroupOutput, Error> {
+        tags::tag_group(self, caller, input).await
+    }
+
+    async fn tag_resource(&self, caller: &Caller, input: TagResourceInput) -> Result<TagResourceOutput, Error> {
+        tags::tag(self, caller, input).await
+    }
+
+    async fn untag_log_group(&self, caller: &Caller, input: UntagLogGroupInput) -> Result<UntagLogGroupOutput, Error> {
+        tags::untag_group(self, caller, input).await
+    }
+
+    async fn untag_resource(&self, caller: &Caller, input: UntagResourceInput) -> Result<UntagResourceOutput, Error> {
+        tags::untag(self, caller, input).await
     }
 }

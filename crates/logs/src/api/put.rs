@@ -24,18 +24,19 @@ pub(super) async fn put(
     let stream = service.stream(caller, &group, input.log_stream_name.as_deref()).await?;
     let mut events = input.log_events.unwrap_or_default();
     let now = service.clock.now();
-    let accepted = judge(&events, now.millis()).map_err(invalid)?;
+    let accepted = judge(&events, now.millis(), group.oldest(now)).map_err(invalid)?;
+    let log = service.shelf.log(&caller.scope(), &stream).await.map_err(Error::internal)?;
+    let arrival = service.arrivals.begin(now.millis());
     let taken: Vec<Event> = events
         .drain(accepted.range)
         .map(|event| Event {
             timestamp: event.timestamp.unwrap_or_default(),
-            ingested: now.millis(),
+            ingested: arrival.time,
             message: event.message.unwrap_or_default(),
         })
         .collect();
-    let log = service.shelf.log(&caller.scope(), &stream).await.map_err(Error::internal)?;
     if let Some(last) = taken.last().map(|event| Timestamp::from_millis(event.timestamp)) {
-        log.append(taken).await.map_err(Error::internal)?;
+        log.append(taken, Some(arrival)).await.map_err(Error::internal)?;
         remember_last(service, caller, stream, last).await?;
     }
     Ok(PutLogEventsOutput {

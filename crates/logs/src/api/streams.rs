@@ -3,7 +3,7 @@
 use crate::api::errors::{changed, commit, invalid, invalid_token};
 use crate::api::groups::{DEFAULT_LIMIT, garbage};
 use crate::model::{Group, Stream};
-use crate::segments::Summary;
+use crate::segments::{StreamLog, earliest};
 use crate::service::Service;
 use aws::Error;
 use aws::logs::error::resource_already_exists_exception;
@@ -13,6 +13,7 @@ use aws::logs::{
 };
 use kernel::{Batch, Caller, Order, Page, Stored, paging};
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 /// `CreateLogStream`.
 pub(super) async fn create(
@@ -119,16 +120,29 @@ fn sort_by_time(streams: &mut [LogStream], descending: bool) {
 async fn shape(service: &Service, caller: &Caller, group: &Group, stream: &Stream) -> Result<LogStream, Error> {
     let scope = caller.scope();
     let log = service.shelf.log(&scope, stream).await.map_err(Error::internal)?;
-    let segments: Vec<Summary> = log.segments().into_iter().filter(|segment| segment.count > 0).collect();
+    let segments = log.segments();
+    let oldest = group.oldest(service.clock.now());
+    let alive = || segments.iter().filter(|segment| segment.count > 0 && segment.latest >= oldest);
+    let partly_expired = alive().any(|segment| segment.earliest < oldest);
+    let first_event_timestamp = match partly_expired {
+        true => first_alive(Arc::clone(&log), oldest).await?,
+        false => alive().map(|segment| segment.earliest).min(),
+    };
     Ok(LogStream {
         arn: Some(format!("{}:log-stream:{}", group.arn(&scope), stream.name)),
         log_stream_name: Some(stream.name.clone()),
         creation_time: Some(stream.created.millis()),
-        first_event_timestamp: segments.iter().map(|segment| segment.earliest).min(),
-        last_event_timestamp: segments.iter().map(|segment| segment.latest).max(),
-        last_ingestion_time: segments.last().map(|segment| segment.ingested),
+        first_event_timestamp,
+        last_event_timestamp: alive().map(|segment| segment.latest).max(),
+        last_ingestion_time: segments.iter().rev().find(|segment| segment.count > 0).map(|segment| segment.ingested),
         upload_sequence_token: Some(super::put::sequence_token(log.end())),
         // AWS answers zero for streams since 2019.
         stored_bytes: Some(0),
     })
+}
+
+/// Where a part of a segment has expired its summary does not tell: the events do.
+async fn first_alive(log: Arc<StreamLog>, oldest: i64) -> Result<Option<i64>, Error> {
+    let read = tokio::task::spawn_blocking(move || earliest(&log, oldest)).await;
+    read.map_err(Error::internal)?.map_err(Error::internal)
 }

@@ -39,8 +39,8 @@ pub(crate) struct Accepted {
     pub(crate) rejected: Option<RejectedLogEventsInfo>,
 }
 
-/// Judges a batch at a time (milliseconds).
-pub(crate) fn judge(events: &[InputLogEvent], now: i64) -> Result<Accepted, Refused> {
+/// Judges a batch at a time (milliseconds), for a group whose events before `oldest` have expired.
+pub(crate) fn judge(events: &[InputLogEvent], now: i64, oldest: i64) -> Result<Accepted, Refused> {
     check_sizes(events)?;
     let times: Vec<i64> = events.iter().map(|event| event.timestamp.unwrap_or_default()).collect();
     if !times.is_sorted() {
@@ -51,13 +51,15 @@ pub(crate) fn judge(events: &[InputLogEvent], now: i64) -> Result<Accepted, Refu
     {
         return Err(Refused::Span);
     }
-    let start = times.partition_point(|time| *time < now - OLDEST);
+    let too_old = times.partition_point(|time| *time < now - OLDEST);
+    let expired = times.partition_point(|time| *time < oldest);
+    let start = too_old.max(expired);
     let end = times.partition_point(|time| *time <= now + NEWEST);
     let index = |index: usize| i32::try_from(index).unwrap_or(i32::MAX);
     let rejected = (start > 0 || end < times.len()).then(|| RejectedLogEventsInfo {
-        too_old_log_event_end_index: (start > 0).then(|| index(start)),
+        too_old_log_event_end_index: (too_old > 0).then(|| index(too_old)),
         too_new_log_event_start_index: (end < times.len()).then(|| index(end)),
-        expired_log_event_end_index: None,
+        expired_log_event_end_index: (expired > 0).then(|| index(expired)),
     });
     Ok(Accepted { range: start..end.max(start), rejected })
 }
@@ -83,7 +85,7 @@ mod tests {
     }
 
     fn at(offsets: &[i64]) -> Result<Accepted, Refused> {
-        judge(&offsets.iter().map(|offset| event(NOW + offset, 1)).collect::<Vec<_>>(), NOW)
+        judge(&offsets.iter().map(|offset| event(NOW + offset, 1)).collect::<Vec<_>>(), NOW, i64::MIN)
     }
 
     #[test]
@@ -103,6 +105,22 @@ mod tests {
     }
 
     #[test]
+    fn what_has_expired_is_left_out() {
+        for (offsets, oldest, range, old, expired) in [
+            (&[-3, -2, -1][..], -2, 1..3, None, Some(1)),
+            (&[-3, -2, -1][..], 0, 3..3, None, Some(3)),
+            (&[-OLDEST - 1, -OLDEST + 1, -OLDEST + 2][..], -OLDEST + 2, 2..3, Some(1), Some(2)),
+            (&[-OLDEST - 1, -OLDEST][..], -OLDEST - 5, 1..2, Some(1), None),
+        ] {
+            let events: Vec<_> = offsets.iter().map(|offset| event(NOW + offset, 1)).collect();
+            let accepted = judge(&events, NOW, NOW + oldest).unwrap();
+            let rejected = accepted.rejected.unwrap_or_default();
+            let told = (rejected.too_old_log_event_end_index, rejected.expired_log_event_end_index);
+            assert_eq!((accepted.range, told), (range, (old, expired)), "{offsets:?}");
+        }
+    }
+
+    #[test]
     fn a_batch_is_in_order_and_spans_a_day() {
         assert_eq!(at(&[0, -1]), Err(Refused::Order));
         assert!(at(&[-SPAN, 0]).is_ok());
@@ -111,7 +129,8 @@ mod tests {
 
     #[test]
     fn sizes_are_bounded() {
-        let batch = |sizes: &[usize]| judge(&sizes.iter().map(|size| event(NOW, *size)).collect::<Vec<_>>(), NOW);
+        let batch =
+            |sizes: &[usize]| judge(&sizes.iter().map(|size| event(NOW, *size)).collect::<Vec<_>>(), NOW, i64::MIN);
         assert!(batch(&[EVENT_BYTES]).is_ok());
         assert_eq!(batch(&[1, EVENT_BYTES + 1]), Err(Refused::EventSize { index: 1, size: EVENT_BYTES + 1 }));
         let quarter = BATCH_BYTES / 4 - EVENT_OVERHEAD;

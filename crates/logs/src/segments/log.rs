@@ -1,28 +1,46 @@
-//! The log of one stream: who appends, what is acknowledged.
+//! The log of one stream: who appends, what is acknowledged, what expires.
 
+use super::arrivals::Arrival;
+use super::followers::{Followers, Source};
 use super::record::{Event, encode};
 use super::segment::{Summary, scan};
+use super::stored::Stored;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// A segment that has this many bytes takes no further put.
-const SEGMENT_BYTES: u64 = 1024 * 1024;
+const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Who is told when a stream changes.
+#[derive(Default)]
+pub(crate) struct Watch {
+    pub(crate) followers: Followers,
+    pub(crate) stored: Stored,
+}
 
 /// One stream's segments. At most one of it is open for a folder at any time (see [`super::Shelf`]).
 pub(crate) struct StreamLog {
     folder: PathBuf,
-    /// What is acknowledged, or was there at the start.
-    segments: Mutex<Vec<Summary>>,
+    source: Arc<Source>,
+    watch: Arc<Watch>,
+    /// What is acknowledged, or was there at the start. Never empty again once it is not.
+    segments: Mutex<Segments>,
     /// Puts that wait for the writer.
     waiting: Mutex<Vec<Put>>,
     writer: Arc<tokio::sync::Mutex<Writer>>,
 }
 
+/// Segments in order; a reader holds those of its time.
+type Segments = Arc<Vec<Arc<Summary>>>;
+
 struct Put {
     events: Vec<Event>,
+    /// Over once the events are to be seen.
+    arrival: Option<Arrival>,
     done: oneshot::Sender<Result<(), Arc<io::Error>>>,
 }
 
@@ -32,16 +50,24 @@ struct Writer {
     open: Option<(u64, File)>,
 }
 
+/// What [`StreamLog::expire`] removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Expired {
+    pub(crate) events: u64,
+    pub(crate) bytes: u64,
+}
+
 impl StreamLog {
     /// Opens a stream's folder, which need not exist. Blocks.
-    pub(crate) fn open(folder: PathBuf) -> io::Result<Self> {
-        let segments = Mutex::new(scan(&folder)?);
-        Ok(Self { folder, segments, waiting: Mutex::default(), writer: Arc::default() })
+    pub(crate) fn open(source: Source, folder: PathBuf, watch: Arc<Watch>) -> io::Result<Self> {
+        let segments = Mutex::new(Arc::new(scan(&folder)?.into_iter().map(Arc::new).collect()));
+        let source = Arc::new(source);
+        Ok(Self { folder, source, watch, segments, waiting: Mutex::default(), writer: Arc::default() })
     }
 
     /// The acknowledged segments, in order.
-    pub(crate) fn segments(&self) -> Vec<Summary> {
-        lock(&self.segments).clone()
+    pub(crate) fn segments(&self) -> Segments {
+        Arc::clone(&lock(&self.segments))
     }
 
     /// The folder of the segments.
@@ -49,22 +75,29 @@ impl StreamLog {
         &self.folder
     }
 
+    /// The place of the first event that is still there.
+    pub(crate) fn begin(&self) -> u64 {
+        lock(&self.segments).first().map_or(0, |first| first.first)
+    }
+
     /// The place behind the last event.
     pub(crate) fn end(&self) -> u64 {
-        lock(&self.segments).last().map_or(0, Summary::end)
+        lock(&self.segments).last().map_or(0, |last| last.end())
     }
 
     /// Appends events; they are on disk when this resolves. Puts that come while another is written wait and then go
     /// together, with one fsync.
-    pub(crate) async fn append(self: &Arc<Self>, events: Vec<Event>) -> io::Result<()> {
+    pub(crate) async fn append(self: &Arc<Self>, events: Vec<Event>, arrival: Option<Arrival>) -> io::Result<()> {
         let (done, acknowledged) = oneshot::channel();
-        lock(&self.waiting).push(Put { events, done });
+        lock(&self.waiting).push(Put { events, arrival, done });
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
         let puts = std::mem::take(&mut *lock(&self.waiting));
         if !puts.is_empty() {
             let log = Arc::clone(self);
             // The writer goes along, so that nobody else writes even if this call is given up.
             tokio::task::spawn_blocking(move || log.write(&mut writer, puts)).await.map_err(io::Error::other)?;
+        } else {
+            drop(writer);
         }
         match acknowledged.await {
             Ok(result) => result.map_err(|error| io::Error::new(error.kind(), error)),
@@ -73,11 +106,10 @@ impl StreamLog {
     }
 
     fn write(&self, writer: &mut Writer, puts: Vec<Put>) {
-        let (batches, acknowledgements): (Vec<_>, Vec<_>) = puts.into_iter().map(|put| (put.events, put.done)).unzip();
-        let written = writer.write(&self.folder, self.segments(), &batches);
-        let result = match written {
-            Ok(segments) => {
-                *lock(&self.segments) = segments;
+        let last = lock(&self.segments).last().map(|last| Summary::clone(last));
+        let result = match writer.write(&self.folder, last, &puts) {
+            Ok(written) => {
+                self.publish(written);
                 Ok(())
             }
             Err(error) => {
@@ -86,47 +118,121 @@ impl StreamLog {
                 Err(Arc::new(error))
             }
         };
-        for acknowledgement in acknowledgements {
+        for Put { arrival, done, .. } in puts {
+            drop(arrival);
             // Who gave up waiting is not told.
-            let _ = acknowledgement.send(result.clone());
+            let _ = done.send(result.clone());
         }
+    }
+
+    /// Lets everybody see what is written: the last segment as it is now, and those behind it.
+    fn publish(&self, written: Vec<Summary>) {
+        let begin = self.end();
+        {
+            let mut segments = lock(&self.segments);
+            let segments = Arc::make_mut(&mut segments);
+            if segments.last().map(|last| last.first) == written.first().map(|first| first.first) {
+                segments.pop();
+            }
+            segments.extend(written.into_iter().map(Arc::new));
+        }
+        self.watch.stored.changed(&self.source.group);
+        self.watch.followers.tell(&self.source, &Range { start: begin, end: self.end() });
+    }
+
+    /// Removes the segments at the beginning all of whose events are older than the time. What is not asked for leaves
+    /// its place: the stream goes on where it was.
+    pub(crate) async fn expire(self: &Arc<Self>, before: i64) -> io::Result<Expired> {
+        if self.expired(before).is_empty() {
+            return Ok(Expired::default());
+        }
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        let log = Arc::clone(self);
+        tokio::task::spawn_blocking(move || log.remove(&mut writer, before)).await.map_err(io::Error::other)?
+    }
+
+    /// The segments that [`StreamLog::expire`] would remove.
+    pub(crate) fn expired(&self, before: i64) -> Vec<Arc<Summary>> {
+        let segments = self.segments();
+        segments.iter().take_while(|segment| segment.count > 0 && segment.latest < before).cloned().collect()
+    }
+
+    fn remove(&self, writer: &mut Writer, before: i64) -> io::Result<Expired> {
+        let expired = self.expired(before);
+        let end = self.end();
+        if expired.last().is_some_and(|last| last.end() == end) {
+            // An empty segment keeps the stream's place, on disk before the others go.
+            let next = Summary::empty(end);
+            writer.sync()?;
+            writer.open = None;
+            writer.file(&self.folder, &next)?;
+            Arc::make_mut(&mut lock(&self.segments)).push(Arc::new(next));
+            kernel::crash_point!("logs_before_expiry");
+        }
+        Arc::make_mut(&mut lock(&self.segments)).drain(..expired.len());
+        let mut removed = Expired::default();
+        for segment in &expired {
+            segment.remove(&self.folder)?;
+            kernel::crash_point!("logs_after_expired_segment");
+            removed.events += segment.count;
+            removed.bytes += segment.bytes;
+        }
+        self.watch.stored.changed(&self.source.group);
+        Ok(removed)
     }
 }
 
 impl Writer {
-    /// Writes and syncs all batches; gives the segments as they are then.
-    fn write(&mut self, folder: &Path, mut segments: Vec<Summary>, batches: &[Vec<Event>]) -> io::Result<Vec<Summary>> {
-        for events in batches {
-            let end = segments.last().map_or(0, Summary::end);
-            if segments.last().is_none_or(|last| last.bytes >= SEGMENT_BYTES) {
-                self.sync()?;
-                segments.last().map_or(Ok(()), |full| full.keep(folder))?;
-                segments.push(Summary::empty(end));
+    /// Writes and syncs all puts behind the last segment's events; gives that segment as it is then, and those that
+    /// were begun.
+    fn write(&mut self, folder: &Path, last: Option<Summary>, puts: &[Put]) -> io::Result<Vec<Summary>> {
+        let mut written: Vec<Summary> = last.into_iter().collect();
+        let mut bytes = Vec::new();
+        for put in puts {
+            if written.last().is_none_or(|last| last.bytes >= SEGMENT_BYTES) {
+                self.finish(folder, written.last(), &mut bytes)?;
+                let end = written.last().map_or(0, Summary::end);
+                written.push(Summary::empty(end));
             }
-            let Some(last) = segments.last_mut() else { continue };
-            let mut bytes = Vec::new();
-            for event in events {
+            let Some(last) = written.last_mut() else { continue };
+            if bytes.is_empty() {
+                // At the end of what is acknowledged, which the summary still says.
+                self.file(folder, last)?;
+            }
+            for event in &put.events {
                 encode(event, &mut bytes);
                 last.add(event);
             }
-            self.file(folder, last)?.write_all(&bytes)?;
-            last.bytes += bytes.len() as u64;
         }
+        self.flush(&mut bytes)?;
         kernel::crash_point!("logs_before_sync");
         self.sync()?;
         kernel::crash_point!("logs_after_sync");
-        Ok(segments)
+        Ok(written)
     }
 
-    /// The file of a segment, at the end of what is acknowledged.
-    fn file(&mut self, folder: &Path, segment: &Summary) -> io::Result<&mut File> {
+    /// Ends a full segment.
+    fn finish(&mut self, folder: &Path, full: Option<&Summary>, bytes: &mut Vec<u8>) -> io::Result<()> {
+        self.flush(bytes)?;
+        self.sync()?;
+        full.map_or(Ok(()), |full| full.keep(folder))
+    }
+
+    fn flush(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        if !bytes.is_empty() {
+            let (_, file) = self.open.as_mut().ok_or_else(|| io::Error::other("no open segment"))?;
+            file.write_all(bytes)?;
+            bytes.clear();
+        }
+        Ok(())
+    }
+
+    /// Opens the file of a segment, at the end of what is acknowledged.
+    fn file(&mut self, folder: &Path, segment: &Summary) -> io::Result<()> {
         if self.open.as_ref().is_none_or(|(first, _)| *first != segment.first) {
             self.open = Some((segment.first, open(folder, segment)?));
         }
-        match &mut self.open {
-            Some((_, file)) => Ok(file),
-            None => Err(io::Error::other("no open segment")),
-        }
+        Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -173,33 +279,49 @@ mod tests {
         range.map(|n| Event { timestamp: n, ingested: n, message: message(n) }).collect()
     }
 
+    /// Times of all events; each is at the place of its time.
     fn read(log: &StreamLog) -> Vec<i64> {
-        let segments = log.segments();
-        let events = segments.iter().flat_map(|segment| segment.read(log.folder()).unwrap());
-        events.map(|(place, event)| assert_eq_place(place, event.timestamp)).collect()
+        let all = all(log);
+        assert!(all.iter().all(|(place, time)| i64::try_from(*place).unwrap() == *time));
+        all.into_iter().map(|(_, time)| time).collect()
     }
 
-    fn assert_eq_place(place: u64, timestamp: i64) -> i64 {
-        assert_eq!(i64::try_from(place).unwrap(), timestamp);
-        timestamp
+    /// Place and time of all events.
+    fn all(log: &StreamLog) -> Vec<(u64, i64)> {
+        let mut all = Vec::new();
+        for segment in log.segments().iter().filter(|segment| segment.count > 0) {
+            let file = File::open(segment.path(log.folder())).unwrap();
+            let blocks = (0..segment.blocks.len()).flat_map(|block| segment.read(&file, block).unwrap());
+            all.extend(blocks.map(|(place, event)| (place, event.timestamp)));
+        }
+        all
+    }
+
+    impl StreamLog {
+        /// A log with nobody around it.
+        pub(crate) fn alone(folder: &Path) -> Self {
+            let scope = kernel::Scope::new("111111111111", "eu-west-1");
+            let source = Source { scope, group: "g".into(), id: "s".into(), name: "s".into() };
+            Self::open(source, folder.to_owned(), Arc::default()).unwrap()
+        }
     }
 
     #[tokio::test]
     async fn events_outlive_a_restart_over_several_segments() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b");
-        let log = Arc::new(StreamLog::open(path.clone()).unwrap());
+        let log = Arc::new(StreamLog::alone(&path));
         for start in [0, 10, 20] {
-            log.append(events(start..start + 10, 100_000)).await.unwrap();
+            log.append(events(start..start + 10, 420_000), None).await.unwrap();
         }
         assert!(log.segments().len() > 1);
-        let again = StreamLog::open(path.clone()).unwrap();
+        let again = StreamLog::alone(&path);
         assert_eq!(again.segments(), log.segments());
         assert_eq!(read(&again), (0..30).collect::<Vec<_>>());
         let summary = log.segments()[0].path(&path).with_extension("summary");
         for damaged in [None, Some("{")] {
             damaged.map_or_else(|| std::fs::remove_file(&summary), |text| std::fs::write(&summary, text)).unwrap();
-            assert_eq!(StreamLog::open(path.clone()).unwrap().segments(), log.segments(), "{damaged:?}");
+            assert_eq!(StreamLog::alone(&path).segments(), log.segments(), "{damaged:?}");
         }
     }
 
@@ -207,46 +329,45 @@ mod tests {
     async fn a_summary_that_does_not_fit_its_segment_is_not_believed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
-        let log = Arc::new(StreamLog::open(path.clone()).unwrap());
-        log.append(events(0..12, 100_000)).await.unwrap();
-        log.append(events(12..13, 10)).await.unwrap();
+        let log = Arc::new(StreamLog::alone(&path));
+        log.append(events(0..12, 400_000), None).await.unwrap();
+        log.append(events(12..13, 10), None).await.unwrap();
         let first = &log.segments()[0];
-        Summary { bytes: first.bytes - 1, count: 3, ..first.clone() }.keep(&path).unwrap();
-        assert_eq!(StreamLog::open(path).unwrap().segments(), log.segments());
+        Summary { bytes: first.bytes - 1, count: 3, ..Summary::clone(first) }.keep(&path).unwrap();
+        assert_eq!(StreamLog::alone(&path).segments(), log.segments());
     }
 
     #[tokio::test]
     async fn a_torn_record_is_cut_off_and_written_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
-        let log = Arc::new(StreamLog::open(path.clone()).unwrap());
-        log.append(events(0..3, 10)).await.unwrap();
+        let log = Arc::new(StreamLog::alone(&path));
+        log.append(events(0..3, 10), None).await.unwrap();
         let file = log.segments()[0].path(&path);
         let mut bytes = std::fs::read(&file).unwrap();
         let sound = bytes.len();
         bytes.extend_from_slice(&[40, 0, 0, 0, 1, 2]);
         std::fs::write(&file, &bytes).unwrap();
-        let again = Arc::new(StreamLog::open(path.clone()).unwrap());
+        let again = Arc::new(StreamLog::alone(&path));
         assert_eq!(again.segments()[0].bytes, sound as u64);
-        again.append(events(3..5, 10)).await.unwrap();
-        assert_eq!(read(&StreamLog::open(path).unwrap()), [0, 1, 2, 3, 4]);
+        again.append(events(3..5, 10), None).await.unwrap();
+        assert_eq!(read(&StreamLog::alone(&path)), [0, 1, 2, 3, 4]);
     }
 
     #[tokio::test]
     async fn puts_at_once_are_all_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let log = Arc::new(StreamLog::open(folder.path().to_owned()).unwrap());
+        let log = Arc::new(StreamLog::alone(folder.path()));
         let puts = (0..50).map(|n| {
             let log = Arc::clone(&log);
-            tokio::spawn(async move { log.append(events(n..n + 1, 5)).await })
+            tokio::spawn(async move { log.append(events(n..n + 1, 5), None).await })
         });
         for put in puts.collect::<Vec<_>>() {
             put.await.unwrap().unwrap();
         }
         assert_eq!(log.end(), 50);
-        let again = StreamLog::open(folder.path().to_owned()).unwrap();
-        let mut times: Vec<i64> =
-            again.segments()[0].read(folder.path()).unwrap().into_iter().map(|(_, event)| event.timestamp).collect();
+        let again = StreamLog::alone(folder.path());
+        let mut times: Vec<i64> = all(&again).into_iter().map(|(_, time)| time).collect();
         times.sort_unstable();
         assert_eq!(times, (0..50).collect::<Vec<_>>());
     }
@@ -255,17 +376,30 @@ mod tests {
     async fn a_put_that_fails_is_not_acknowledged_and_the_next_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stream");
+        let log = Arc::new(StreamLog::alone(&path.join("inner")));
         std::fs::write(&path, "a file where the folder must be").unwrap();
-        let log = Arc::new(StreamLog::open(folder.path().join("stream/inner")).unwrap_or_else(|_| {
-            std::fs::remove_file(&path).unwrap();
-            let log = StreamLog::open(folder.path().join("stream/inner")).unwrap();
-            std::fs::write(&path, "again").unwrap();
-            log
-        }));
-        assert!(log.append(events(0..1, 5)).await.is_err());
+        assert!(log.append(events(0..1, 5), None).await.is_err());
         assert_eq!(log.end(), 0);
         std::fs::remove_file(&path).unwrap();
-        log.append(events(0..1, 5)).await.unwrap();
+        log.append(events(0..1, 5), None).await.unwrap();
         assert_eq!(read(&log), [0]);
+    }
+
+    #[tokio::test]
+    async fn what_expires_leaves_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Arc::new(StreamLog::alone(folder.path()));
+        for start in [0, 5, 10] {
+            log.append(events(start..start + 5, 1_000_000), None).await.unwrap();
+        }
+        assert_eq!(log.segments().len(), 3);
+        for (before, events, begin) in [(4, 0, 0), (5, 5, 5), (10, 5, 10), (14, 0, 10), (15, 5, 15), (99, 0, 15)] {
+            let expired = log.expire(before).await.unwrap();
+            assert_eq!((expired.events, log.begin(), log.end()), (events, begin, 15), "{before}");
+            let again = StreamLog::alone(folder.path());
+            assert_eq!(again.segments(), log.segments(), "{before}");
+        }
+        log.append(self::events(15..17, 5), None).await.unwrap();
+        assert_eq!(read(&StreamLog::alone(folder.path())), [15, 16]);
     }
 }

@@ -3,8 +3,10 @@
 use super::log::StreamLog;
 use super::record::Event;
 use super::segment::Summary;
+use std::fs::File;
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 /// Which way a page goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +31,8 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    fn touches(&self, segment: &Summary) -> bool {
-        segment.count > 0 && segment.latest >= self.from && segment.earliest <= self.to
+    fn touches(&self, earliest: i64, latest: i64) -> bool {
+        latest >= self.from && earliest <= self.to
     }
 
     fn holds(&self, event: &Event) -> bool {
@@ -50,45 +52,83 @@ pub(crate) struct Read {
 
 /// Reads one page at a place.
 pub(crate) fn page(log: &StreamLog, place: u64, direction: Direction, window: Window) -> io::Result<Read> {
-    let segments = log.segments();
-    let mut page = Filling { events: Vec::new(), room: window.bytes, window };
+    let mut page = Filling { events: Vec::new(), room: window.bytes, window, full_at: None };
+    let end = log.end().max(place);
     match direction {
         Direction::Forward => {
-            let reached = forward(log, &segments, place, &mut page)?;
-            Ok(Read { events: page.events, start: place, end: reached })
+            each(log, &(place..end), (window.from, window.to), &mut page)?;
+            Ok(Read { end: page.full_at.unwrap_or(end), events: page.events, start: place })
         }
         Direction::Backward => {
-            let reached = backward(log, &segments, place, &mut page)?;
+            each_back(log, place, &mut page)?;
             page.events.reverse();
-            Ok(Read { events: page.events, start: reached, end: place })
+            Ok(Read { start: page.full_at.map_or(0, |full_at| full_at + 1), events: page.events, end: place })
         }
     }
 }
 
-/// The place that the page reaches: the first event that found no room, or the end.
-fn forward(log: &StreamLog, segments: &[Summary], place: u64, page: &mut Filling) -> io::Result<u64> {
-    let end = segments.last().map_or(0, Summary::end);
-    let window = page.window;
-    for segment in segments.iter().filter(|segment| segment.end() > place && window.touches(segment)) {
-        for (at, event) in segment.read(log.folder())? {
-            if at >= place && page.add(event).is_break() {
-                return Ok(at);
-            }
-        }
-    }
-    Ok(end.max(place))
+/// Takes events one after the other.
+pub(crate) trait Sink {
+    /// Whether events between these times are still wanted.
+    fn wants(&self, earliest: i64, latest: i64) -> bool;
+    /// Takes one event with its place in the stream; breaks to have no more.
+    fn take(&mut self, place: u64, event: Event) -> ControlFlow<()>;
 }
 
-fn backward(log: &StreamLog, segments: &[Summary], place: u64, page: &mut Filling) -> io::Result<u64> {
-    let window = page.window;
-    for segment in segments.iter().rev().filter(|segment| segment.first < place && window.touches(segment)) {
-        for (at, event) in segment.read(log.folder())?.into_iter().rev() {
-            if at < place && page.add(event).is_break() {
-                return Ok(at + 1);
+/// Gives each event at these places with a time from the first to the second (both inclusive) to the sink, in the order
+/// of the stream.
+pub(crate) fn each(log: &StreamLog, places: &Range<u64>, times: (i64, i64), sink: &mut dyn Sink) -> io::Result<()> {
+    let window = Window { from: times.0, to: times.1, events: usize::MAX, bytes: usize::MAX };
+    let wanted = |segment: &&Arc<Summary>| {
+        segment.end() > places.start && segment.first < places.end && window.touches(segment.earliest, segment.latest)
+    };
+    for segment in log.segments().iter().filter(wanted) {
+        if !sink.wants(segment.earliest.max(window.from), segment.latest.min(window.to)) {
+            continue;
+        }
+        let Some(file) = open(log, segment)? else { continue };
+        for block in segment.blocks_at(places) {
+            let Some(part) = segment.blocks.get(block) else { continue };
+            let wanted = sink.wants(part.earliest.max(window.from), part.latest.min(window.to));
+            if !wanted || !window.touches(part.earliest, part.latest) {
+                continue;
+            }
+            for (place, event) in segment.read(&file, block)? {
+                if places.contains(&place) && window.holds(&event) && sink.take(place, event).is_break() {
+                    return Ok(());
+                }
             }
         }
     }
-    Ok(0)
+    Ok(())
+}
+
+/// Fills the page with what is before a place, the nearest first.
+fn each_back(log: &StreamLog, place: u64, page: &mut Filling) -> io::Result<()> {
+    let window = page.window;
+    let touches = |segment: &&Arc<Summary>| segment.first < place && window.touches(segment.earliest, segment.latest);
+    for segment in log.segments().iter().rev().filter(touches) {
+        let Some(file) = open(log, segment)? else { continue };
+        for block in segment.blocks_at(&(segment.first..place)).rev() {
+            if !segment.blocks.get(block).is_some_and(|part| window.touches(part.earliest, part.latest)) {
+                continue;
+            }
+            for (at, event) in segment.read(&file, block)?.into_iter().rev() {
+                if at < place && window.holds(&event) && page.take(at, event).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The segment's file; none if the segment has been removed since it was listed.
+fn open(log: &StreamLog, segment: &Summary) -> io::Result<Option<File>> {
+    match File::open(segment.path(log.folder())) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && log.begin() > segment.first => Ok(None),
+        file => file.map(Some),
+    }
 }
 
 /// A page that is being filled.
@@ -96,17 +136,20 @@ struct Filling {
     events: Vec<Event>,
     room: usize,
     window: Window,
+    /// The place of the event that found no room.
+    full_at: Option<u64>,
 }
 
-impl Filling {
-    /// Adds the event if it is wanted; breaks if it is and there is no room for it.
-    fn add(&mut self, event: Event) -> ControlFlow<()> {
-        if !self.window.holds(&event) {
-            return ControlFlow::Continue(());
-        }
+impl Sink for Filling {
+    fn wants(&self, _: i64, _: i64) -> bool {
+        true
+    }
+
+    fn take(&mut self, place: u64, event: Event) -> ControlFlow<()> {
         let size = event.size();
         let full = self.events.len() >= self.window.events || size > self.room;
         if full && !self.events.is_empty() {
+            self.full_at = Some(place);
             return ControlFlow::Break(());
         }
         self.room = self.room.saturating_sub(size);
@@ -115,24 +158,25 @@ impl Filling {
     }
 }
 
-/// Takes the events of a scan.
-pub(crate) trait Sink {
-    /// Whether events of that time or later are still wanted.
-    fn wants(&self, timestamp: i64) -> bool;
-    /// Takes one event with its place in the stream.
-    fn take(&mut self, place: u64, event: Event);
+/// The time of the earliest event from a time on, for a stream some of whose events have expired.
+pub(crate) fn earliest(log: &StreamLog, from: i64) -> io::Result<Option<i64>> {
+    let mut earliest = Least(i64::MAX);
+    each(log, &(0..u64::MAX), (from, i64::MAX), &mut earliest)?;
+    Ok(Some(earliest.0).filter(|time| *time != i64::MAX))
 }
 
-/// Gives every event of the time from `from` to `to` (both inclusive) to the sink, in the order of the stream.
-pub(crate) fn scan(log: &StreamLog, from: i64, to: i64, sink: &mut dyn Sink) -> io::Result<()> {
-    let window = Window { from, to, events: usize::MAX, bytes: usize::MAX };
-    for segment in log.segments().iter().filter(|segment| window.touches(segment)) {
-        if sink.wants(segment.earliest.max(from)) {
-            let events = segment.read(log.folder())?.into_iter();
-            events.filter(|(_, event)| window.holds(event)).for_each(|(place, event)| sink.take(place, event));
-        }
+/// The least time so far.
+struct Least(i64);
+
+impl Sink for Least {
+    fn wants(&self, earliest: i64, _: i64) -> bool {
+        earliest < self.0
     }
-    Ok(())
+
+    fn take(&mut self, _: u64, event: Event) -> ControlFlow<()> {
+        self.0 = self.0.min(event.timestamp);
+        ControlFlow::Continue(())
+    }
 }
 
 #[cfg(test)]
@@ -140,18 +184,17 @@ pub(crate) fn scan(log: &StreamLog, from: i64, to: i64, sink: &mut dyn Sink) -> 
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::sync::Arc;
 
     const ALL: Window = Window { from: 0, to: i64::MAX, events: 10, bytes: 1 << 20 };
 
     /// A log with events of these times, and a temporary folder to keep.
     fn log(times: &[i64], size: usize) -> (tempfile::TempDir, Arc<StreamLog>) {
         let folder = tempfile::tempdir().unwrap();
-        let log = Arc::new(StreamLog::open(folder.path().to_owned()).unwrap());
+        let log = Arc::new(StreamLog::alone(folder.path()));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for chunk in times.chunks(7) {
             let event = |time: &i64| Event { timestamp: *time, ingested: 0, message: "x".repeat(size) };
-            runtime.block_on(log.append(chunk.iter().map(event).collect())).unwrap();
+            runtime.block_on(log.append(chunk.iter().map(event).collect(), None)).unwrap();
         }
         (folder, log)
     }

@@ -1,13 +1,18 @@
 //! One segment file: a row of records, named by the place of its first event in the stream. Beside a full one lies its
 //! summary, so that opening a long stream reads only its last segment.
 
-use super::record::{Event, Records};
+use super::record::{Event, Records, length};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-/// What is in a segment: enough to know whether a read needs its bytes.
+/// A block ends with the event that fills it up to this; a read takes whole blocks.
+const BLOCK_BYTES: u64 = 64 * 1024;
+
+/// What is in a segment: enough to know which of its bytes a read needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Summary {
     /// Place of its first event in the stream.
@@ -21,17 +26,40 @@ pub(crate) struct Summary {
     pub(crate) latest: i64,
     /// When its last event arrived.
     pub(crate) ingested: i64,
+    /// Its parts, in order and without gaps.
+    pub(crate) blocks: Vec<Block>,
+}
+
+/// A part of a segment that is read at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Block {
+    /// Place of its first event in the stream.
+    pub(crate) first: u64,
+    /// Where it begins in the file.
+    at: u64,
+    /// Least and greatest time of its events.
+    pub(crate) earliest: i64,
+    pub(crate) latest: i64,
 }
 
 impl Summary {
     /// Of an empty segment.
     pub(crate) fn empty(first: u64) -> Self {
-        Self { first, count: 0, bytes: 0, earliest: i64::MAX, latest: i64::MIN, ingested: 0 }
+        Self { first, count: 0, bytes: 0, earliest: i64::MAX, latest: i64::MIN, ingested: 0, blocks: Vec::new() }
     }
 
-    /// Counts an event in, but not its bytes.
+    /// Counts an event in.
     pub(crate) fn add(&mut self, event: &Event) {
+        let (first, at) = (self.end(), self.bytes);
+        if self.blocks.last().is_none_or(|block| at - block.at >= BLOCK_BYTES) {
+            self.blocks.push(Block { first, at, earliest: event.timestamp, latest: event.timestamp });
+        }
+        if let Some(block) = self.blocks.last_mut() {
+            block.earliest = block.earliest.min(event.timestamp);
+            block.latest = block.latest.max(event.timestamp);
+        }
         self.count += 1;
+        self.bytes += length(event);
         self.earliest = self.earliest.min(event.timestamp);
         self.latest = self.latest.max(event.timestamp);
         self.ingested = event.ingested;
@@ -47,12 +75,21 @@ impl Summary {
         folder.join(format!("{:020}.log", self.first))
     }
 
-    /// Keeps the summary of a full segment beside it.
+    /// Removes its files; those that are gone already do not matter. The summary goes first, so that none is left alone.
+    pub(crate) fn remove(&self, folder: &Path) -> io::Result<()> {
+        for path in [self.kept_path(folder), self.path(folder)] {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the summary of a full segment beside it. It need not be on disk: it is only believed if it fits.
     pub(crate) fn keep(&self, folder: &Path) -> io::Result<()> {
         let (path, new) = (self.kept_path(folder), self.path(folder).with_extension("new"));
-        let mut file = File::create(&new)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_data()?;
+        File::create(&new)?.write_all(&serde_json::to_vec(self)?)?;
         std::fs::rename(new, path)
     }
 
@@ -72,19 +109,26 @@ impl Summary {
     fn read_whole(folder: &Path, first: u64) -> io::Result<Self> {
         let mut summary = Self::empty(first);
         let bytes = std::fs::read(summary.path(folder))?;
-        let mut records = Records::new(&bytes);
-        for event in records.by_ref() {
+        for event in Records::new(&bytes) {
             summary.add(&event);
         }
-        summary.bytes = records.offset() as u64;
         Ok(summary)
     }
 
-    /// Its events, with their places. Only what was acknowledged is read, whatever else the file holds by now.
-    pub(crate) fn read(&self, folder: &Path) -> io::Result<Vec<(u64, Event)>> {
-        let mut bytes = Vec::with_capacity(usize::try_from(self.bytes).unwrap_or(0));
-        File::open(self.path(folder))?.take(self.bytes).read_to_end(&mut bytes)?;
-        Ok((self.first..).zip(Records::new(&bytes)).collect())
+    /// The indices of the blocks that may hold events at these places.
+    pub(crate) fn blocks_at(&self, places: &Range<u64>) -> Range<usize> {
+        let begin = self.blocks.partition_point(|block| block.first <= places.start).saturating_sub(1);
+        let end = self.blocks.partition_point(|block| block.first < places.end);
+        begin..end.max(begin)
+    }
+
+    /// The events of one block, with their places. Only what was acknowledged is read, whatever else the file holds by now.
+    pub(crate) fn read(&self, file: &File, block: usize) -> io::Result<Vec<(u64, Event)>> {
+        let Some(Block { first, at, .. }) = self.blocks.get(block) else { return Ok(Vec::new()) };
+        let end = self.blocks.get(block + 1).map_or(self.bytes, |next| next.at);
+        let mut bytes = vec![0; usize::try_from(end - at).unwrap_or(0)];
+        file.read_exact_at(&mut bytes, *at)?;
+        Ok((*first..).zip(Records::new(&bytes)).collect())
     }
 }
 
@@ -96,7 +140,7 @@ pub(crate) fn scan(folder: &Path) -> io::Result<Vec<Summary>> {
     for first in &places {
         if *first < end {
             // Left by a write that failed before it was acknowledged, when the events went elsewhere afterwards.
-            std::fs::remove_file(Summary::empty(*first).path(folder))?;
+            Summary::empty(*first).remove(folder)?;
             continue;
         }
         let kept = if Some(first) == places.last() { None } else { Summary::kept(folder, *first) };
@@ -119,4 +163,51 @@ fn places(folder: &Path) -> io::Result<Vec<u64>> {
     }
     places.sort_unstable();
     Ok(places)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::record::encode;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn any_places_are_found_by_blocks(
+            sizes in proptest::collection::vec(1_usize..40_000, 1..40),
+            from in 0_u64..45,
+            count in 0_u64..45,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut summary, mut bytes) = (Summary::empty(3), Vec::new());
+            for (number, size) in (0_i64..).zip(&sizes) {
+                let event = Event { timestamp: number, ingested: 9, message: "x".repeat(*size) };
+                encode(&event, &mut bytes);
+                summary.add(&event);
+            }
+            prop_assert_eq!(summary.bytes, bytes.len() as u64);
+            let path = summary.path(folder.path());
+            std::fs::write(&path, &bytes).unwrap();
+            prop_assert_eq!(&Summary::read_whole(folder.path(), 3).unwrap(), &summary);
+            let (file, places) = (File::open(path).unwrap(), from..from + count);
+            let read: Vec<_> = summary.blocks_at(&places).flat_map(|block| summary.read(&file, block).unwrap()).collect();
+            let found: Vec<u64> = read.iter().map(|(place, _)| *place).filter(|place| places.contains(place)).collect();
+            let wanted: Vec<u64> = (3..summary.end()).filter(|place| places.contains(place)).collect();
+            prop_assert_eq!(found, wanted);
+            prop_assert!(read.iter().all(|(place, event)| *place == 3 + event.timestamp.unsigned_abs()));
+        }
+    }
+
+    #[test]
+    fn gone_files_do_not_matter_to_a_removal() {
+        let folder = tempfile::tempdir().unwrap();
+        let summary = Summary::empty(0);
+        std::fs::write(summary.path(folder.path()), "").unwrap();
+        summary.keep(folder.path()).unwrap();
+        summary.remove(folder.path()).unwrap();
+        summary.remove(folder.path()).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }

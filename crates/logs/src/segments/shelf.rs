@@ -1,6 +1,7 @@
 //! Open streams, each once.
 
-use super::log::StreamLog;
+use super::followers::{Followers, Source};
+use super::log::{StreamLog, Watch};
 use crate::model::Stream;
 use kernel::Scope;
 use std::collections::HashMap;
@@ -16,22 +17,42 @@ const OPEN_STREAMS: usize = 512;
 pub(crate) struct Shelf {
     root: PathBuf,
     open: Mutex<HashMap<String, Arc<OnceCell<Arc<StreamLog>>>>>,
+    watch: Arc<Watch>,
 }
 
 impl Shelf {
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root, open: Mutex::default() }
+        Self { root, open: Mutex::default(), watch: Arc::default() }
+    }
+
+    /// Who is told of appends.
+    pub(crate) fn followers(&self) -> &Followers {
+        &self.watch.followers
     }
 
     /// The log of a stream. While somebody holds it, everybody gets the same one.
     pub(crate) async fn log(&self, scope: &Scope, stream: &Stream) -> io::Result<Arc<StreamLog>> {
-        let folder = self.folder(scope, &stream.group).join(&stream.id);
-        let cell = self.cell(&stream.id);
+        let Stream { group, id, name, .. } = stream;
+        let source = Source { scope: scope.clone(), group: group.clone(), id: id.clone(), name: name.clone() };
+        self.log_of(&source).await
+    }
+
+    /// The log of a stream that is known by its ids.
+    pub(crate) async fn log_of(&self, source: &Source) -> io::Result<Arc<StreamLog>> {
+        let folder = self.folder(&source.scope, &source.group).join(&source.id);
+        let (cell, source, watch) = (self.cell(&source.id), source.clone(), Arc::clone(&self.watch));
         let open = || async {
-            let opened = tokio::task::spawn_blocking(|| StreamLog::open(folder)).await.map_err(io::Error::other)?;
-            opened.map(Arc::new)
+            let opened = tokio::task::spawn_blocking(|| StreamLog::open(source, folder, watch));
+            opened.await.map_err(io::Error::other)?.map(Arc::new)
         };
         cell.get_or_try_init(open).await.cloned()
+    }
+
+    /// How many bytes the streams of a group take up.
+    pub(crate) async fn stored_bytes(&self, scope: &Scope, group: &str) -> io::Result<u64> {
+        let (folder, group, watch) = (self.folder(scope, group), group.to_owned(), Arc::clone(&self.watch));
+        let measured = tokio::task::spawn_blocking(move || watch.stored.bytes(&group, &folder));
+        measured.await.map_err(io::Error::other)?
     }
 
     fn cell(&self, id: &str) -> Arc<OnceCell<Arc<StreamLog>>> {
@@ -56,7 +77,12 @@ impl Shelf {
             self.forget(stream);
             folder.push(stream);
         }
-        match tokio::fs::remove_dir_all(folder).await {
+        let removed = tokio::fs::remove_dir_all(folder).await;
+        match stream {
+            Some(_) => self.watch.stored.changed(group),
+            None => self.watch.stored.forget(group),
+        }
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }

@@ -65,13 +65,15 @@ async fn what_cannot_be_searched_is_said() {
         ..input()
     };
     let missing = FilterLogEventsInput { log_stream_names: Some(vec!["z".into()]), ..input() };
-    let json = FilterLogEventsInput { filter_pattern: Some("{ $.a = 1 }".into()), ..input() };
+    let mistake = FilterLogEventsInput { filter_pattern: Some("{ $.a = }".into()), ..input() };
+    let early = FilterLogEventsInput { start_from_head: Some(false), start_time: Some(1_704_067_199_999), ..input() };
     let (_, token) = ground.filter(FilterLogEventsInput { limit: Some(1), ..input() }).await.unwrap();
     let foreign = FilterLogEventsInput { next_token: token, filter_pattern: Some("ok".into()), ..input() };
     for (input, code) in [
         (both, "InvalidParameterException"),
         (missing, "ResourceNotFoundException"),
-        (json, "InvalidParameterException"),
+        (mistake, "InvalidParameterException"),
+        (early, "InvalidParameterException"),
         (foreign, "InvalidParameterException"),
     ] {
         assert_eq!(ground.filter(input).await.unwrap_err().code, code);
@@ -85,6 +87,66 @@ async fn events_that_arrive_between_pages_do_not_disturb_them() {
     ground.put("a/1", &[(2, "late"), (7, "seven")]).await.unwrap();
     let (second, end) = ground.filter(FilterLogEventsInput { next_token, ..input() }).await.unwrap();
     assert_eq!(first, ["one ok", "two ERROR", "three ok"]);
-    assert_eq!(second, ["four ERROR", "five ok", "six ERROR retry", "seven"]);
+    assert_eq!(second, ["late", "four ERROR", "five ok", "six ERROR retry", "seven"]);
     assert_eq!(end, None);
+}
+
+#[tokio::test]
+async fn the_latest_come_first_where_that_is_asked() {
+    let ground = ground().await;
+    let latest =
+        FilterLogEventsInput { start_from_head: Some(false), start_time: Some(NOW), limit: Some(4), ..input() };
+    let (first, next_token) = ground.filter(latest.clone()).await.unwrap();
+    assert_eq!(first, ["six ERROR retry", "five ok", "four ERROR", "three ok"]);
+    ground.put("a/1", &[(2, "late"), (7, "seven")]).await.unwrap();
+    // The token keeps the direction, whatever is asked with it.
+    let (second, end) =
+        ground.filter(FilterLogEventsInput { next_token, start_from_head: None, ..latest }).await.unwrap();
+    assert_eq!((second, end), (vec!["two ERROR".to_owned(), "one ok".to_owned()], None));
+}
+
+/// Two streams are written from all sides while one reads page by page.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn paging_beside_writers_loses_and_repeats_nothing() {
+    let ground = std::sync::Arc::new(Ground::with_streams(&["a", "b"]).await);
+    let written = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let (ground, written) = (std::sync::Arc::clone(&ground), std::sync::Arc::clone(&written));
+            tokio::spawn(async move {
+                for number in 0..40_i64 {
+                    let message = format!("{writer}-{number}");
+                    // Late, early and equal times, as many writers have.
+                    let time = (number * 7 + writer * 3) % 50;
+                    ground.put(if writer % 2 == 0 { "a" } else { "b" }, &[(time, &message)]).await.unwrap();
+                    written.lock().unwrap().push(message);
+                }
+            })
+        })
+        .collect();
+    let mut round = 0;
+    loop {
+        let done = writers.iter().all(tokio::task::JoinHandle::is_finished);
+        let before = written.lock().unwrap().clone();
+        let mut seen = std::collections::HashSet::new();
+        let mut next_token = None;
+        loop {
+            let page = FilterLogEventsInput { limit: Some(7), next_token, ..input() };
+            let (messages, next) = ground.filter(page).await.unwrap();
+            for message in messages {
+                assert!(seen.insert(message.clone()), "{message} came twice");
+            }
+            next_token = next;
+            if next_token.is_none() {
+                break;
+            }
+        }
+        let lost: Vec<_> = before.iter().filter(|message| !seen.contains(*message)).collect();
+        assert!(lost.is_empty(), "round {round} lost {lost:?}");
+        round += 1;
+        if done {
+            assert_eq!(seen.len(), 160);
+            break;
+        }
+    }
 }

@@ -34,6 +34,73 @@ async fn groups_are_listed_by_prefix_part_and_identifier() {
 }
 
 #[tokio::test]
+async fn groups_are_listed_by_parts_classes_and_tags() {
+    let ground = Ground::new();
+    for (name, class, tag) in
+        [("/a/build", "STANDARD", "x"), ("/b/build", "INFREQUENT_ACCESS", "y"), ("/a/run", "STANDARD", "y")]
+    {
+        let input = CreateLogGroupInput {
+            log_group_name: Some(name.into()),
+            log_group_class: Some(class.into()),
+            tags: Some([("team".to_owned(), tag.to_owned())].into()),
+            ..Default::default()
+        };
+        ground.service.create_log_group(&caller(), input).await.unwrap();
+    }
+    let input = ListLogGroupsInput::default;
+    let tagged = |values: &[&str]| {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        Some(vec![TagFilter { key: Some("team".into()), values: Some(values) }])
+    };
+    for (input, names) in [
+        (input(), &["/a/build", "/a/run", "/b/build"][..]),
+        (ListLogGroupsInput { log_group_name_pattern: Some("^/a/|none".into()), ..input() }, &["/a/build", "/a/run"]),
+        (ListLogGroupsInput { log_group_class: Some("ESSENTIALS".into()), ..input() }, &["/b/build"]),
+        (ListLogGroupsInput { log_group_tags: tagged(&["y"]), ..input() }, &["/a/run", "/b/build"]),
+        (ListLogGroupsInput { field_index_names: Some(vec!["f".into()]), ..input() }, &[]),
+    ] {
+        let mut found = Vec::new();
+        let mut next_token = None;
+        loop {
+            let page = ListLogGroupsInput { limit: Some(1), next_token, ..input.clone() };
+            let output = ground.service.list_log_groups(&caller(), page).await.unwrap();
+            found.extend(output.log_groups.unwrap().into_iter().map(|group| group.log_group_name.unwrap()));
+            next_token = output.next_token;
+            if next_token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, names);
+    }
+}
+
+#[tokio::test]
+async fn a_group_tells_how_many_bytes_it_stores() {
+    let ground = Ground::with_streams(&["s", "t"]).await;
+    let stored = async || groups(&ground, DescribeLogGroupsInput::default()).await.log_groups.unwrap()[0].stored_bytes;
+    assert_eq!(stored().await, Some(0));
+    ground.put("s", &[(0, "12345")]).await.unwrap();
+    // A record has 24 bytes beside its message.
+    assert_eq!(stored().await, Some(29));
+    ground.put("t", &[(0, "1"), (0, "2")]).await.unwrap();
+    ground.put("s", &[(0, "")]).await.unwrap();
+    assert_eq!(stored().await, Some(29 + 50 + 24));
+}
+
+#[tokio::test]
+async fn what_is_asked_for_and_not_served_is_refused() {
+    let ground = Ground::new();
+    let encrypted = CreateLogGroupInput {
+        log_group_name: Some("g".into()),
+        kms_key_id: Some("arn:aws:kms:eu-west-1:111111111111:key/k".into()),
+        ..Default::default()
+    };
+    let error = ground.service.create_log_group(&caller(), encrypted).await.unwrap_err();
+    assert_eq!(error.code, "InvalidParameterException");
+    assert!(error.message.contains("kmsKeyId"), "{error}");
+}
+
+#[tokio::test]
 async fn accounts_and_regions_do_not_see_each_other() {
     let ground = Ground::with_streams(&["s"]).await;
     for scope in [Scope::new("222222222222", "eu-west-1"), Scope::new("111111111111", "us-east-1")] {
@@ -85,7 +152,7 @@ async fn what_is_deleted_is_gone_at_once_and_its_files_after_a_while() {
     assert_eq!(ground.stream("u").await.unwrap_err().message, "The specified log group does not exist.");
     ground.group("g").await.unwrap();
     assert!(streams(&ground, DescribeLogStreamsInput::default()).await.is_empty());
-    let files = || walk(&ground.folder.path().join("logs"));
+    let files = || files_below(&ground.folder.path().join("logs"));
     assert_eq!(files(), 2);
     ground.clock.advance(Duration::from_secs(61));
     for _ in 0..200 {
@@ -100,8 +167,8 @@ async fn what_is_deleted_is_gone_at_once_and_its_files_after_a_while() {
 }
 
 /// How many files are below a folder.
-fn walk(folder: &std::path::Path) -> usize {
+pub(crate) fn files_below(folder: &std::path::Path) -> usize {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    let count = |path: std::path::PathBuf| if path.is_dir() { walk(&path) } else { 1 };
+    let count = |path: std::path::PathBuf| if path.is_dir() { files_below(&path) } else { 1 };
     entries.map(|entry| count(entry.unwrap().path())).sum()
 }

@@ -5,4 +5,8 @@ mod durability;
 mod filter;
 mod ground;
 mod groups;
+mod live_tail;
+mod policies;
 mod read;
+mod retention;
+mod tags;

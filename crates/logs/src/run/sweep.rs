@@ -3,21 +3,13 @@
 use crate::model::{Garbage, Stream};
 use crate::service::Service;
 use async_trait::async_trait;
-use kernel::{Batch, Lease, Page, Reconciler, Scope, StepError, Stop, Stored, WorkOptions, work};
+use kernel::{Batch, Lease, Page, Reconciler, Scope, StepError, Stored};
 use std::sync::Arc;
 
 /// Streams whose documents are removed in one commit.
 const STREAMS_A_STEP: usize = 100;
 
-impl Service {
-    /// Works until the stop.
-    pub async fn run(self: Arc<Self>, stop: Stop) {
-        let (documents, clock) = (self.documents.clone(), Arc::clone(&self.clock));
-        work::run(documents, clock, stop, WorkOptions::concurrent(2), Arc::new(Sweeper(self))).await;
-    }
-}
-
-struct Sweeper(Arc<Service>);
+pub(super) struct Sweeper(pub(super) Arc<Service>);
 
 #[async_trait]
 impl Reconciler for Sweeper {
