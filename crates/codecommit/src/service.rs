@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kernel::{Clock, Documents, Ids};
 
 use crate::git::Git;
+use crate::run::Maintaining;
 
 /// What the service needs from outside.
 pub struct Dependencies {
@@ -34,6 +35,7 @@ pub struct Service {
     pub(crate) guard: aws::Guard,
     pub(crate) public_url: String,
     pub(crate) pushing: Pushing,
+    pub(crate) maintaining: Maintaining,
 }
 
 impl Service {
@@ -42,7 +44,16 @@ impl Service {
         let Dependencies { documents, data_dir, clock, ids, guard, public_url } = dependencies;
         let git = Git::in_folder(&data_dir);
         git.clear_temporary();
-        Arc::new(Self { documents, git, clock, ids, guard, public_url, pushing: Pushing::default() })
+        Arc::new(Self {
+            documents,
+            git,
+            clock,
+            ids,
+            guard,
+            public_url,
+            pushing: Pushing::default(),
+            maintaining: Maintaining::default(),
+        })
     }
 }
 

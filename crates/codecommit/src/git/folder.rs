@@ -52,10 +52,8 @@ impl Git {
 
     /// Removes the repository's folder; one that is gone is no error.
     pub(crate) async fn remove(&self, id: &str) -> Result<(), GitError> {
-        match tokio::fs::remove_dir_all(self.folder(id)).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
+        let (folder, removals) = (self.folder(id), self.removals().clone());
+        Ok(tokio::task::spawn_blocking(move || removals.folder(&folder)).await.map_err(io::Error::other)??)
     }
 
     /// Removes what a crash left behind of working copies and folders in the making. Only before anything is served.

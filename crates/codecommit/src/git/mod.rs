@@ -3,16 +3,19 @@
 mod command;
 mod folder;
 mod objects;
+mod packing;
 mod references;
 mod working_copy;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kernel::removal::Removals;
 use tokio::sync::Semaphore;
 
 pub(crate) use command::GitError;
 pub(crate) use objects::{Found, ObjectReader};
+pub(crate) use packing::Unpacked;
 pub(crate) use working_copy::{archive, check_out};
 
 /// The most `git` processes that serve at once; further requests wait.
@@ -22,6 +25,7 @@ const PROCESSES: usize = 48;
 #[derive(Debug, Clone)]
 pub(crate) struct Git {
     root: Arc<Path>,
+    removals: Removals,
     /// What serves requests takes one each.
     pub(crate) processes: Arc<Semaphore>,
 }
@@ -29,7 +33,13 @@ pub(crate) struct Git {
 impl Git {
     /// The folders in `data_dir`. Nothing is made before it is needed.
     pub(crate) fn in_folder(data_dir: &Path) -> Self {
-        Self { root: data_dir.join("git").into(), processes: Arc::new(Semaphore::new(PROCESSES)) }
+        let (root, removals) = (data_dir.join("git").into(), Removals::in_folder(data_dir));
+        Self { root, removals, processes: Arc::new(Semaphore::new(PROCESSES)) }
+    }
+
+    /// How folders are removed and objects moved.
+    pub(crate) fn removals(&self) -> &Removals {
+        &self.removals
     }
 
     /// The bare repository with this id.

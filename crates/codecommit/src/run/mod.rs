@@ -1,7 +1,8 @@
 //! What runs beside the API: comparing references with what was announced, settling the pushes of a server that
-//! died, and clearing deleted repositories away.
+//! died, clearing deleted repositories away, and packing what many pushes left.
 
 mod compare;
+mod maintenance;
 mod push;
 mod removal;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use kernel::{Page, Scope, Stop, StoreError, WorkOptions, work};
 
+pub(crate) use maintenance::Maintaining;
 pub(crate) use push::PATIENCE;
 
 use crate::Service;
@@ -32,6 +34,7 @@ impl Service {
             tokio::select! {
                 () = stop.stopped() => {}
                 () = self.compare_for_ever() => {}
+                () = self.maintain_for_ever() => {}
             }
         };
         tokio::join!(pushes, removals, comparing);
