@@ -1,7 +1,9 @@
 //! Errors come in two kinds: the user's, with the next step named (exit 1), and ours,
 //! with a report asked for (exit 70).
 
+use crate::client::CallError;
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 /// Something that the user can put right.
@@ -21,12 +23,53 @@ impl fmt::Display for UserError {
 
 impl std::error::Error for UserError {}
 
+/// What was asked about has failed, and that has been said already: exit 1 without another word.
+#[derive(Debug)]
+pub(crate) struct Failed;
+
+impl fmt::Display for Failed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("it has failed")
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// The user has ended it with Ctrl-C: exit 130, as shells do.
+#[derive(Debug)]
+pub(crate) struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("it was interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 /// The exit code, after telling the user on stderr.
 pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
     let Err(error) = done else { return ExitCode::SUCCESS };
     if error.downcast_ref::<UserError>().is_some() {
         eprintln!("landfall: {error}");
         return ExitCode::from(1);
+    }
+    if let Some(call) = error.downcast_ref::<CallError>().filter(|call| call.is_the_users()) {
+        eprintln!("landfall: {call}");
+        if let Some(step) = call.next_step() {
+            eprintln!("{step}");
+        }
+        return ExitCode::from(1);
+    }
+    if error.is::<Failed>() {
+        return ExitCode::from(1);
+    }
+    if error.is::<Interrupted>() {
+        return ExitCode::from(130);
+    }
+    // Whoever reads our output has enough, as `head` does.
+    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
     }
     eprintln!("landfall: {error:#}\nThis is a fault of Landfall. Please report it with the lines above and the log.");
     ExitCode::from(70)

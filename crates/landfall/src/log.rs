@@ -1,16 +1,25 @@
-//! The log: on stderr, by `LANDFALL_LOG` (e.g. `debug`, `codebuild=debug`).
-//! s3s calls every refused request an error, so it is left out.
+//! The log, on stderr.
 
+use crate::exit::user_error;
 use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging.
-pub(crate) fn start() {
-    let filter = EnvFilter::try_from_env("LANDFALL_LOG").unwrap_or_else(|_| EnvFilter::new("info,s3s=off"));
+/// What is logged, unless the user says else. s3s calls every refused request an error, so it is left out.
+pub(crate) const USUAL: &str = "info,s3s=off";
+
+/// Starts logging what `filter` says, e.g. `debug` or `info,codebuild=debug`.
+///
+/// # Errors
+/// The filter cannot be read.
+pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        user_error(format!("--log {filter}: {error}; it must be like info or info,codebuild=debug"))
+    })?;
     // A second start, in tests, keeps the first.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .try_init();
+    Ok(())
 }

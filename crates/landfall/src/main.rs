@@ -5,16 +5,28 @@
 
 mod agent_binary;
 mod client;
+mod completions;
+mod config;
+mod console;
 mod coverage;
+mod data;
 mod demo;
+mod environment;
 mod exit;
+mod help;
 mod listener;
 mod log;
+mod logs;
 mod operator;
+mod pipeline;
+mod running;
 mod serve;
+mod status;
+mod terminal;
 mod tls;
+mod version;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// AWS's CI/CD suite ashore: CodePipeline, CodeBuild, CodeDeploy, CodeCommit and what
@@ -29,13 +41,35 @@ struct Landfall {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server
-    Serve(serve::Options),
+    Serve(serve::Arguments),
     /// Show it: a server, a pipeline, two hosts, three pushes
     Demo(demo::Options),
+    /// How the server is, its pipelines, and what runs now
+    Status(status::Arguments),
+    /// Pipelines: which there are, and an execution live
+    Pipeline(pipeline::Arguments),
+    /// What a build, a log group or a stream has logged
+    Logs(logs::Arguments),
+    /// A link that signs a browser in to the web pages, once
+    Console(console::Arguments),
+    /// What clients need in their environment: eval "$(landfall env)"
+    Env(environment::Arguments),
+    /// How the server is configured, and where each value comes from
+    Config(config::Arguments),
     /// The certificate authority behind `serve --tls`: print it, trust it
     Tls(tls::Options),
+    /// Copy the data folder, also while the server runs; or check a copy
+    Backup(data::backup::Arguments),
+    /// Make a data folder out of a backup
+    Restore(data::restore::Arguments),
+    /// Let the server remove what is past its time
+    Gc(data::gc::Arguments),
     /// What the API of this version has
     Api(Api),
+    /// A script that completes commands and flags
+    Completions(completions::Arguments),
+    /// This program's version
+    Version(version::Arguments),
 }
 
 #[derive(Args)]
@@ -56,11 +90,36 @@ enum ApiCommand {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let done = match Landfall::parse().command {
-        Command::Serve(options) => serve::run(options).await,
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let arguments: Vec<_> = std::env::args_os().collect();
+    match config::line::<Landfall>(help::grouped(Landfall::command()), &arguments, &variable) {
+        Ok(line) => exit::code(run(line).await),
+        Err(error) => exit::code(Err(error)),
+    }
+}
+
+async fn run(line: config::Line<Landfall>) -> anyhow::Result<()> {
+    match line.command.command {
+        Command::Serve(arguments) => serve::run(arguments.options).await,
+        Command::Config(arguments) => config::run(&arguments, &line.settings),
         Command::Demo(options) => demo::run(options).await,
         Command::Tls(options) => tls::run(options),
+        Command::Backup(arguments) => data::backup::run(arguments).await,
+        Command::Restore(arguments) => data::restore::run(arguments).await,
+        Command::Gc(arguments) => data::gc::run(arguments).await,
         Command::Api(Api { command: ApiCommand::Coverage { json } }) => coverage::print(json),
-    };
-    exit::code(done)
+        Command::Console(arguments) => console::run(&arguments).await,
+        Command::Env(arguments) => environment::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments).await,
+        Command::Pipeline(arguments) => pipeline::run(arguments).await,
+        Command::Logs(arguments) => logs::run(arguments).await,
+        Command::Completions(arguments) => {
+            completions::run::<Landfall>(&arguments);
+            Ok(())
+        }
+        Command::Version(arguments) => {
+            version::run(&arguments);
+            Ok(())
+        }
+    }
 }

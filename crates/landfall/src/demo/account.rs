@@ -44,7 +44,8 @@ impl Account {
             "Action": "sts:AssumeRole",
         }]});
         let fields = [("RoleName", name), ("AssumeRolePolicyDocument", &trust.to_string())];
-        self.0.query(&iam::MODEL, "CreateRole", &fields).await.map(drop)
+        self.0.query(&iam::MODEL, "CreateRole", &fields).await?;
+        Ok(())
     }
 
     /// Registers a host as an on-premises instance with a user of its own.
@@ -55,7 +56,7 @@ impl Account {
         let user_arn = element(&user, "Arn").context("CreateUser answered no Arn")?.to_owned();
         let key = client.query(&iam::MODEL, "CreateAccessKey", &[("UserName", name)]).await?;
         let text = |field: &str| element(&key, field).map(str::to_owned).with_context(|| format!("no {field}"));
-        let key = AccessKey { id: text("AccessKeyId")?, secret: text("SecretAccessKey")? };
+        let key = AccessKey::new(&text("AccessKeyId")?, &text("SecretAccessKey")?);
         let instance = json!({"instanceName": name, "iamUserArn": user_arn});
         client.call(&codedeploy::MODEL, "RegisterOnPremisesInstance", instance).await?;
         let tags = json!({"instanceNames": [name], "tags": [{"Key": "group", "Value": GROUP}]});
@@ -66,7 +67,8 @@ impl Account {
     /// Makes the pipeline of `examples/hello-service/pipeline.json`, which starts it.
     pub(super) async fn create_pipeline(&self) -> anyhow::Result<()> {
         let pipeline: Value = serde_json::from_str(PIPELINE)?;
-        self.0.call(&codepipeline::MODEL, "CreatePipeline", pipeline).await.map(drop)
+        self.0.call(&codepipeline::MODEL, "CreatePipeline", pipeline).await?;
+        Ok(())
     }
 }
 

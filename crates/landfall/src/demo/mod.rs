@@ -66,7 +66,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 /// The journey: three pushes, each with what must have come of it.
 async fn show(screen: &Screen, server: &Server, hosts: &Hosts) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let account = Account::new(server.client());
+    let account = Account::new(server.client()?);
     account.prepare().await?;
     screen.done("repository, build project, deployment group");
     for name in hosts::NAMES {

@@ -26,7 +26,20 @@ impl Server {
     pub(super) async fn start(folder: &Path, rust: &Path) -> anyhow::Result<Self> {
         let log = folder.join("server.log");
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", "--listen", "127.0.0.1:0", "--auth", "open", "--engine", "sandbox"])
+            // What is said for the machine's own server is not meant here.
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| !name.as_encoded_bytes().starts_with(b"LANDFALL_")))
+            .args([
+                "serve",
+                "--config",
+                "/dev/null",
+                "--listen",
+                "127.0.0.1:0",
+                "--auth",
+                "open",
+                "--engine",
+                "sandbox",
+            ])
             .args(["--region", REGION, "--image-map", "aws/codebuild/*=host", "--host-share"])
             .arg(rust)
             .arg("--data-dir")
@@ -49,10 +62,9 @@ impl Server {
         &self.folder
     }
 
-    pub(super) fn client(&self) -> Client {
+    pub(super) fn client(&self) -> anyhow::Result<Client> {
         // With --auth open any key will do.
-        let key = AccessKey { id: "demo".to_owned(), secret: "demo".to_owned() };
-        Client::new(&self.endpoint, key, REGION)
+        Client::new(&self.endpoint, AccessKey::new("demo", "demo"), REGION, None)
     }
 
     /// `host:port`.

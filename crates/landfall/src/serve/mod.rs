@@ -1,13 +1,14 @@
 //! `landfall serve`: opens the data folder, wires the services, listens until told to
 //! stop.
 
+mod announce;
 mod options;
 pub(crate) mod registry;
 mod repositories;
 mod services;
 mod tls;
 
-pub(crate) use options::{Auth, Options};
+pub(crate) use options::{Arguments, Auth, DATA_DIR, Options};
 pub(crate) use services::Services;
 
 use services::Wiring;
@@ -33,7 +34,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Runs the server until SIGTERM or Ctrl-C.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     options.check()?;
-    log::start();
+    log::start(&options.log)?;
     open_to_us_alone(&options.data_dir)
         .map_err(|error| user_error(format!("--data-dir {}: {error}", options.data_dir.display())))?;
     let options = Options { data_dir: options.data_dir.canonicalize()?, ..options };
@@ -58,13 +59,16 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         listener: &listener,
         stop: &stop,
         tasks: &mut tasks,
+        collectors: Vec::new(),
     };
     listener.open(wiring.services().await?);
 
+    let left = announce::announce(&options, address)?;
     println!("listening on {url}");
     std::io::stdout().flush()?;
     tokio::spawn(stop_on_signal(stop.clone()));
     let whole = serve_whole(listener.serve(port, tls), &mut tasks, &stop).await;
+    drop(left);
     drain(tasks).await;
     tracing::info!("stopped");
     whole
@@ -120,6 +124,7 @@ async fn stop_on_signal(stop: Stop) {
         _ = tokio::signal::ctrl_c() => {}
     }
     tracing::info!("stopping");
+    announce::tell_systemd("STOPPING=1");
     stop.trigger();
 }
 

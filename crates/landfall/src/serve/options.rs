@@ -2,51 +2,80 @@
 
 use crate::exit::user_error;
 use clap::{Args, ValueEnum};
+use kernel::{Keep, Retention};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// How `landfall serve` runs.
+/// Where everything is kept, unless the user says else.
+pub(crate) const DATA_DIR: &str = "landfall-data";
+
+/// `landfall serve`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) source: crate::config::Source,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// How `landfall serve` runs. Each field is a flag, a key of the configuration file and an environment variable; see
+/// [`crate::config`].
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     /// Address and port; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4566")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4566", help_heading = "Server")]
     pub(crate) listen: SocketAddr,
     /// Where everything is kept
-    #[arg(long, value_name = "DIR", default_value = "landfall-data")]
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR, help_heading = "Server")]
     pub(crate) data_dir: PathBuf,
     /// `enforce` checks signatures; `open` takes any credentials, on loopback only
-    #[arg(long, value_enum, default_value_t = Auth::Enforce)]
+    #[arg(long, value_enum, default_value_t = Auth::Enforce, help_heading = "Server")]
     pub(crate) auth: Auth,
     /// What runs containers; `auto` takes the sandbox
-    #[arg(long, value_enum, default_value_t = Engine::Auto)]
+    #[arg(long, value_enum, default_value_t = Engine::Auto, help_heading = "Builds")]
     pub(crate) engine: Engine,
     /// Run images that match GLOB as image REF, e.g. 'aws/codebuild/*=host'
-    #[arg(long, value_name = "GLOB=REF", value_parser = image_map)]
+    #[arg(long, value_name = "GLOB=REF", value_parser = image_map, help_heading = "Builds")]
     pub(crate) image_map: Vec<(String, String)>,
     /// A folder that image `host` sees read-only; its bin goes first on PATH
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = "Builds")]
     pub(crate) host_share: Vec<PathBuf>,
     /// Let builds use image `host`, which guards against accidents only
-    #[arg(long)]
+    #[arg(long, help_heading = "Builds")]
     pub(crate) trust_host_image: bool,
     /// The account where a client names none
-    #[arg(long, value_name = "ID", default_value = "000000000000", value_parser = account)]
+    #[arg(long, value_name = "ID", default_value = "000000000000", value_parser = account, help_heading = "Server")]
     pub(crate) account: String,
     /// The region where a client names none
-    #[arg(long, default_value = "us-east-1")]
+    #[arg(long, value_name = "NAME", default_value = "us-east-1", help_heading = "Server")]
     pub(crate) region: String,
     /// Serve HTTPS, by a local certificate authority in DIR/tls unless files are given; `landfall tls trust` trusts it
-    #[arg(long)]
+    #[arg(long, help_heading = "TLS")]
     pub(crate) tls: bool,
     /// Serve HTTPS with this certificate chain (PEM), read again when the file changes
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// The private key of --tls-cert (PEM)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
     pub(crate) tls_key: Option<PathBuf>,
     /// How others reach this server, for the URLs in replies
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help_heading = "Server")]
     pub(crate) public_url: Option<String>,
+    /// How long pipeline executions are kept after their end
+    #[arg(long, value_name = "TIME", default_value = "365d", value_parser = crate::data::keep, help_heading = "Retention")]
+    pub(crate) keep_executions: Keep,
+    /// How long builds are kept after their end
+    #[arg(long, value_name = "TIME", default_value = "365d", value_parser = crate::data::keep, help_heading = "Retention")]
+    pub(crate) keep_builds: Keep,
+    /// How long deployments are kept after their end
+    #[arg(long, value_name = "TIME", default_value = "365d", value_parser = crate::data::keep, help_heading = "Retention")]
+    pub(crate) keep_deployments: Keep,
+    /// How long the artifacts that pipelines made are kept: `forever`, or a time like 90d
+    #[arg(long, value_name = "TIME", default_value = "forever", value_parser = crate::data::keep, help_heading = "Retention")]
+    pub(crate) keep_artifacts: Keep,
+    /// What is logged, e.g. `debug` or `info,codebuild=debug`
+    #[arg(long, value_name = "FILTER", default_value = crate::log::USUAL, help_heading = "Server")]
+    pub(crate) log: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -84,6 +113,16 @@ impl Options {
             ));
         }
         Ok(())
+    }
+
+    /// How long what has ended is kept.
+    pub(crate) fn retention(&self) -> Retention {
+        Retention {
+            executions: self.keep_executions,
+            builds: self.keep_builds,
+            deployments: self.keep_deployments,
+            artifacts: self.keep_artifacts,
+        }
     }
 
     /// `https` or `http`: what the port speaks.

@@ -1,0 +1,76 @@
+//! How `landfall serve` is configured: each option is a flag (`--data-dir`), an environment variable
+//! (`LANDFALL_DATA_DIR`) and a key of one TOML file (`data-dir`). A flag goes before the environment, that before the
+//! file, that before the default.
+//!
+//! [`serve::Options`](crate::serve::Options) is the only place where an option is written down: [`keys`] reads it from
+//! clap, so that the three and the documentation cannot disagree.
+
+mod document;
+mod file;
+mod keys;
+mod layers;
+mod show;
+
+pub(crate) use layers::{Line, line};
+
+use clap::{ArgGroup, Args};
+use file::File;
+use std::path::PathBuf;
+
+/// `landfall config`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("form").args(["json", "example", "markdown"])))]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// As JSON: {key: {"value", "from"}}
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+    /// A configuration file with every key, its meaning and its default, to begin with
+    #[arg(long, help_heading = "Output")]
+    example: bool,
+    /// The keys as the table of docs/CONFIGURATION.md
+    #[arg(long, help_heading = "Output", hide = true)]
+    markdown: bool,
+    #[command(flatten)]
+    options: crate::serve::Options,
+}
+
+/// Where the configuration file is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Source {
+    /// The configuration file; default: LANDFALL_CONFIG, else /etc/landfall/landfall.toml if it is there
+    #[arg(long, value_name = "FILE", help_heading = "Configuration")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Prints the configuration that `landfall serve` would have with the same flags, and where each value comes from.
+pub(crate) fn run(arguments: &Arguments, settings: &[layers::Setting]) -> anyhow::Result<()> {
+    if arguments.example {
+        print!("{}", document::example());
+    } else if arguments.markdown {
+        print!("{}", document::markdown());
+    } else if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&show::json(settings))?);
+    } else {
+        println!("{}", show::table(settings));
+        arguments.options.check()?;
+    }
+    Ok(())
+}
+
+/// The data folder that commands look for the server in when none is named: that of the environment, of the
+/// configuration file, or `landfall-data`.
+///
+/// # Errors
+/// The configuration file was named and cannot be read.
+pub(crate) fn data_dir(variable: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<PathBuf> {
+    const KEY: &str = "data-dir";
+    if let Some(named) = variable(&keys::variable(KEY)) {
+        return Ok(named.into());
+    }
+    let file = File::find(None, variable)?;
+    let entry = file.and_then(|file| file.entries.into_iter().find(|entry| entry.key == KEY));
+    let named = entry.and_then(|entry| entry.values.into_iter().next());
+    Ok(named.unwrap_or_else(|| crate::serve::DATA_DIR.to_owned()).into())
+}
