@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// The services. None may depend on another.
-const SERVICES: &[&str] = &["codebuild", "codecommit", "codedeploy", "codepipeline", "iam", "logs", "s3"];
+const SERVICES: &[&str] = &["codebuild", "codecommit", "codedeploy", "codepipeline", "console", "iam", "logs", "s3"];
 
 /// Which crates of ours each crate may depend on.
 fn allowed(package: &str) -> BTreeSet<&'static str> {

@@ -4,3 +4,4 @@
 
 pub mod codebuild;
 pub mod codecommit;
+pub mod codepipeline;
