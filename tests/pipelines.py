@@ -1,6 +1,8 @@
 """Pipelines as tests make and follow them."""
 
+import io
 import json
+import zipfile
 
 from conftest import eventually, trust
 
@@ -93,3 +95,24 @@ def log(server, project_name: str) -> str:
     return "".join(event["message"] for page in pages for event in page["events"])
 
 
+
+
+def inbox(name: str, **configuration: str) -> dict:
+    """A source stage on site.zip in the bucket NAME-inbox."""
+    settings = {"S3Bucket": f"{name}-inbox", "S3ObjectKey": "site.zip", **configuration}
+    return {"name": "Source", "actions": [action("Object", "Source", "S3", settings, outputs=["Source"], namespace="SourceVariables")]}
+
+
+def upload(server, name: str, files: dict[str, str], key: str = "site.zip") -> str:
+    """Puts a zip of these files into NAME-inbox; its version."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+    return server.client("s3").put_object(Bucket=f"{name}-inbox", Key=key, Body=content.getvalue())["VersionId"]
+
+
+def state(server, name: str) -> dict:
+    """Stage name → stage state."""
+    found = server.client("codepipeline").get_pipeline_state(name=name)["stageStates"]
+    return {stage["stageName"]: stage for stage in found}

@@ -6,6 +6,7 @@ mod end;
 mod flow;
 mod notices;
 mod prepare;
+mod retention;
 mod start;
 mod transition;
 mod triggers;
@@ -33,8 +34,9 @@ impl Service {
         let work = work::run(self.documents.clone(), Arc::clone(&self.clock), stop.clone(), options, actions);
         let commits = triggers::listen(Arc::clone(&self), "aws.codecommit", stop.clone());
         let objects = triggers::listen(Arc::clone(&self), "aws.s3", stop.clone());
+        let quiet_objects = triggers::listen(Arc::clone(&self), "landfall.s3", stop.clone());
         let builds = wakes::listen(Arc::clone(&self), "aws.codebuild", stop.clone());
         let deployments = wakes::listen(Arc::clone(&self), "aws.codedeploy", stop);
-        tokio::join!(work, commits, objects, builds, deployments);
+        tokio::join!(work, commits, objects, quiet_objects, builds, deployments);
     }
 }

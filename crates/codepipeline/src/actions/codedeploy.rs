@@ -98,9 +98,12 @@ fn course(deployment: &DeploymentInfo, external: &External) -> Result<Course, Tr
         }
         Some(status @ ("Failed" | "Stopped")) => {
             let error = deployment.error_information.as_ref();
-            let reason =
-                error.and_then(|error| error.message.clone()).unwrap_or_else(|| format!("Deployment {status}"));
-            Err(Trouble::job_failed(format!("Deployment {} {}: {reason}", external.id, status.to_lowercase())))
+            let reason = error.and_then(|error| error.message.as_deref());
+            let rollback = deployment.rollback_info.as_ref().and_then(|rollback| rollback.rollback_message.as_deref());
+            let said: Vec<&str> = reason.into_iter().chain(rollback).collect();
+            let ended = format!("Deployment {} {}", external.id, status.to_lowercase());
+            let message = if said.is_empty() { ended } else { format!("{ended}: {}", said.join(" ")) };
+            Err(Trouble::job_failed(message))
         }
         _ => Ok(Course::Runs(external.clone())),
     }
@@ -108,7 +111,7 @@ fn course(deployment: &DeploymentInfo, external: &External) -> Result<Course, Tr
 
 #[cfg(test)]
 mod tests {
-    use aws::codedeploy::ErrorInformation;
+    use aws::codedeploy::{ErrorInformation, RollbackInfo};
 
     use super::*;
 
@@ -130,5 +133,12 @@ mod tests {
             (failure.code.as_str(), failure.message.as_str()),
             ("JobFailed", "Deployment d-1 failed: too few hosts")
         );
+        let rollback = RollbackInfo { rollback_message: Some("Rolled back by d-2.".into()), ..RollbackInfo::default() };
+        let rolled_back = DeploymentInfo { rollback_info: Some(rollback), ..deployment("Failed") };
+        let Err(Trouble::Fails(failure)) = course(&rolled_back, &external) else { panic!() };
+        assert_eq!(failure.message, "Deployment d-1 failed: too few hosts Rolled back by d-2.");
+        let silent = DeploymentInfo { error_information: None, ..deployment("Stopped") };
+        let Err(Trouble::Fails(failure)) = course(&silent, &external) else { panic!() };
+        assert_eq!(failure.message, "Deployment d-1 stopped");
     }
 }

@@ -38,6 +38,9 @@ pub struct ActionExecution {
     pub region: Option<String>,
     /// The role it runs as.
     pub role: String,
+    /// The pipeline's role, which takes [`ActionExecution::role`], where the action has a role of its own.
+    #[serde(default)]
+    pub pipeline_role: Option<String>,
     /// Its status.
     pub status: ActionStatus,
     /// How far it has come.
@@ -170,7 +173,7 @@ impl ActionExecution {
         execution: &Execution,
         number: u32,
         (stage, action): (&str, &Action),
-        role: &str,
+        pipeline_role: &str,
         (id, now): (String, Timestamp),
     ) -> Self {
         Self {
@@ -186,7 +189,8 @@ impl ActionExecution {
             kind: action.kind.clone(),
             namespace: action.namespace.clone(),
             region: action.region.clone(),
-            role: role.to_owned(),
+            role: action.role.as_deref().unwrap_or(pipeline_role).to_owned(),
+            pipeline_role: action.role.as_ref().map(|_| pipeline_role.to_owned()),
             status: ActionStatus::InProgress,
             phase: Phase::Declared,
             resolved_configuration: None,

@@ -56,7 +56,8 @@ pub fn changed_source(source: &str, detail_type: &str, detail: &Value) -> Option
             let place = WatchedSource::branch(&text(&detail["repositoryName"])?, &text(&detail["referenceName"])?);
             (moved && branch).then_some(place)
         }
-        ("aws.s3", "Object Created") => {
+        // The second is the same event of a bucket that does not send its events to EventBridge.
+        ("aws.s3" | "landfall.s3", "Object Created") => {
             Some(WatchedSource::object(&text(&detail["bucket"]["name"])?, &text(&detail["object"]["key"])?))
         }
         _ => None,
@@ -122,7 +123,9 @@ mod tests {
     #[test]
     fn a_new_object_is_a_change() {
         let detail = json!({"bucket": {"name": "b"}, "object": {"key": "k/app.zip"}});
-        assert_eq!(changed_source("aws.s3", "Object Created", &detail).unwrap().0, "s3:b:k/app.zip");
+        for source in ["aws.s3", "landfall.s3"] {
+            assert_eq!(changed_source(source, "Object Created", &detail).unwrap().0, "s3:b:k/app.zip");
+        }
         assert_eq!(changed_source("aws.s3", "Object Deleted", &detail), None);
         assert_eq!(changed_source("aws.s3", "Object Created", &json!({})), None);
         assert_eq!(changed_source("my.app", "Object Created", &detail), None);

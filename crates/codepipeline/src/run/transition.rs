@@ -210,8 +210,8 @@ impl Transition {
         action: &Action,
     ) {
         let Some(execution) = self.execution(ordinal) else { return };
-        let role = action.role.as_ref().unwrap_or(&definition.role);
-        let started = ActionExecution::new(execution, number, (stage, action), role, (self.ids.uuid(), self.now));
+        let id = (self.ids.uuid(), self.now);
+        let started = ActionExecution::new(execution, number, (stage, action), &definition.role, id);
         let notice = self.notices().action(execution, &started);
         self.notices.push(notice);
         self.new_actions.push(started);

@@ -78,8 +78,9 @@ impl S3 for Sisters {
         Err(unused("get_object"))
     }
 
-    async fn delete_object(&self, _: &Caller, _: DeleteObject) -> Result<DeleteObjectOutput, Error> {
-        Err(unused("delete_object"))
+    async fn delete_object(&self, _: &Caller, input: DeleteObject) -> Result<DeleteObjectOutput, Error> {
+        self.objects.lock().unwrap().remove(&format!("{}/{}", input.bucket, input.key));
+        Ok(DeleteObjectOutput::default())
     }
 
     async fn delete_objects(&self, _: &Caller, _: DeleteObjects) -> Result<DeleteObjectsOutput, Error> {

@@ -50,6 +50,25 @@ async fn sister_services_are_called_as_the_pipelines_role_on_the_pipelines_behal
 }
 
 #[tokio::test]
+async fn an_action_with_a_role_of_its_own_gets_it_through_the_pipelines() {
+    let world = World::new();
+    world.sisters.set_head("app/main", "c1");
+    let mut declaration = three_stages();
+    declaration["stages"][1]["actions"][0]["roleArn"] = "arn:aws:iam::000000000000:role/builder".into();
+    world.create(declaration).await;
+    world.until_builds(1).await;
+    let chains = world.sisters.chains.lock().unwrap().clone();
+    assert!(!chains.is_empty());
+    for (by, role) in chains {
+        assert!(by.contains(":assumed-role/pipeline/"), "{by}");
+        assert_eq!(role, "arn:aws:iam::000000000000:role/builder");
+    }
+    let builder = world.sisters.callers.lock().unwrap()[1].clone();
+    assert!(builder.arn().contains(":assumed-role/builder/"), "{}", builder.arn());
+    assert_eq!(builder.via.unwrap().service, "codepipeline.amazonaws.com");
+}
+
+#[tokio::test]
 async fn variables_flow_from_source_and_build_into_later_actions() {
     let world = World::new();
     world.sisters.set_head("app/main", "c1");

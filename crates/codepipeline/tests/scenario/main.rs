@@ -9,6 +9,7 @@ mod journey;
 mod modes;
 mod notices;
 mod restarts;
+mod retention;
 mod sisters;
 mod triggers;
 mod world;

@@ -60,6 +60,26 @@ async fn every_change_is_told_in_its_order_with_its_fields() {
 }
 
 #[tokio::test]
+async fn a_retry_is_told_as_a_resumption_with_its_attempt() {
+    let world = World::new();
+    world.sisters.set_head("app/main", "c1");
+    world.create(three_stages()).await;
+    world.until_builds(1).await;
+    world.end_build(0, "FAILED", &[]).await;
+    world.until(&["Failed"]).await;
+    let mut events = world.events().await;
+    world.retry("Build", "FAILED_ACTIONS").await.unwrap();
+    let mut told: Vec<Event> = Vec::new();
+    while told.len() < 3 {
+        told.extend(events.next_batch(100).await.unwrap().into_iter().map(|delivered| delivered.event));
+    }
+    let lines: Vec<_> = told.iter().map(line).collect();
+    assert_eq!(lines[..3], ["Pipeline / RESUMED", "Stage Build/ RESUMED", "Action Build/Compile STARTED"]);
+    assert!(told.iter().all(|event| event.detail["pipeline-execution-attempt"] == json!(2.0)));
+    assert!(told[1].detail["stage-last-retry-attempt-time"].as_str().unwrap().ends_with('Z'));
+}
+
+#[tokio::test]
 async fn an_abandoned_action_is_told_of() {
     let world = World::new();
     let mut events = world.events().await;

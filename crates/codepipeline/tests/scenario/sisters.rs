@@ -35,6 +35,8 @@ pub(crate) struct Sisters {
     pub(crate) broken: Mutex<BTreeSet<&'static str>>,
     /// Objects by `bucket/key`.
     pub(crate) objects: Mutex<BTreeMap<String, String>>,
+    /// Roles that were taken by a role: by whom, and which.
+    pub(crate) chains: Mutex<Vec<(String, String)>>,
     /// Roles that cannot be assumed.
     pub(crate) distrustful: Mutex<BTreeSet<String>>,
 }
@@ -105,6 +107,13 @@ impl Principals for Sisters {
         let name = role_arn.rsplit('/').next().unwrap_or_default().to_owned();
         let session = Some(Session { name: session.to_owned(), ..Session::default() });
         Ok(Caller { principal: Principal::Role { name, id: "AROA".to_owned() }, session, ..Caller::root(scope, "r") })
+    }
+
+    async fn chain(&self, caller: &Caller, role_arn: &str, session: &str) -> Result<Caller, PrincipalError> {
+        let Caller { via, region, .. } = caller.clone();
+        let taken = self.assume(&caller.scope(), role_arn, &caller.arn(), session).await?;
+        self.chains.lock().unwrap().push((caller.arn(), role_arn.to_owned()));
+        Ok(Caller { via, region, ..taken })
     }
 
     async fn session_credentials(&self, _: &Caller, _: std::time::Duration) -> Result<Credentials, PrincipalError> {

@@ -10,7 +10,8 @@ use aws::codepipeline::{
 };
 use codepipeline::{Dependencies, Service};
 use kernel::{
-    Batch, Blobs, Caller, Event, ManualClock, Scope, Seal, SequentialIds, Stop, Store, Subscription, Timestamp,
+    Batch, Blobs, Caller, Document, Event, ManualClock, Scope, Seal, SequentialIds, Stop, Store, Subscription,
+    Timestamp,
 };
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -61,6 +62,11 @@ impl World {
             content.windows(text.len()).any(|window| window == text.as_bytes())
         };
         std::fs::read_dir(self.dir.path()).unwrap().any(|file| holds(file.unwrap()))
+    }
+
+    /// Whether there is any document of this kind.
+    pub(crate) async fn has_any<T: Document>(&self) -> bool {
+        !self.store.service("codepipeline").scopes::<T>().await.unwrap().is_empty()
     }
 
     /// Loses all that is too large for the store.
