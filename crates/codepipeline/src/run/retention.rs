@@ -194,7 +194,10 @@ impl Collection<'_> {
     ) -> Result<(), StoreError> {
         let documents = &self.service.documents;
         let mut after = None;
-        while !self.dry_run {
+        if self.dry_run {
+            return Ok(());
+        }
+        loop {
             let page = Page::first(AT_ONCE).after(after);
             let found: Vec<Stored<PipelineVersion>> = documents.list(scope, page).await?;
             after = found.last().map(|version| version.position().to_owned());
@@ -210,10 +213,9 @@ impl Collection<'_> {
                 }
             }
             if found.len() < AT_ONCE {
-                break;
+                return Ok(());
             }
         }
-        Ok(())
     }
 }
 
