@@ -31,6 +31,13 @@ pub(crate) fn locate(data_dir: &Path) -> anyhow::Result<PathBuf> {
     }
 }
 
+/// Whether there is one, without unpacking it.
+pub(crate) fn is_there() -> bool {
+    let Ok(own) = std::env::current_exe() else { return false };
+    let inside = File::open(&own).is_ok_and(|mut file| trailer(&mut file).is_ok_and(|found| found.is_some()));
+    inside || own.with_file_name("landfall-agent").is_file()
+}
+
 /// The agent's length and SHA-256, if the file ends with them.
 fn trailer(file: &mut File) -> anyhow::Result<Option<(u64, String)>> {
     let size = file.metadata()?.len();

@@ -11,6 +11,7 @@ mod console;
 mod coverage;
 mod data;
 mod demo;
+mod doctor;
 mod environment;
 mod exit;
 mod help;
@@ -44,6 +45,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Show it: a server, a pipeline, two hosts, three pushes
     Demo(demo::Options),
+    /// What this machine lacks for the server, with the command that mends it
+    Doctor(doctor::Arguments),
     /// How the server is, its pipelines, and what runs now
     Status(status::Arguments),
     /// Pipelines: which there are, and an execution live
@@ -109,6 +112,7 @@ async fn run(line: config::Line<Landfall>) -> anyhow::Result<()> {
         Command::Gc(arguments) => data::gc::run(arguments).await,
         Command::Api(Api { command: ApiCommand::Coverage { json } }) => coverage::print(json),
         Command::Console(arguments) => console::run(&arguments).await,
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Env(arguments) => environment::run(&arguments),
         Command::Status(arguments) => status::run(&arguments).await,
         Command::Pipeline(arguments) => pipeline::run(arguments).await,

@@ -8,7 +8,7 @@ mod key;
 mod patient;
 
 pub(crate) use error::CallError;
-pub(crate) use find::{Found, ServerArguments, named};
+pub(crate) use find::{Found, ServerArguments, named, running};
 pub(crate) use key::AccessKey;
 pub(crate) use patient::Patient;
 

@@ -8,7 +8,7 @@ mod repositories;
 mod services;
 mod tls;
 
-pub(crate) use options::{Arguments, Auth, DATA_DIR, Options};
+pub(crate) use options::{Arguments, Auth, DATA_DIR, LISTEN, Options};
 pub(crate) use services::Services;
 
 use services::Wiring;

@@ -6,6 +6,8 @@ use kernel::{Keep, Retention};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// Where it listens, unless the user says else: the port that awslocal, cdklocal and tflocal use.
+pub(crate) const LISTEN: &str = "127.0.0.1:4566";
 /// Where everything is kept, unless the user says else.
 pub(crate) const DATA_DIR: &str = "landfall-data";
 
@@ -23,7 +25,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     /// Address and port; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4566", help_heading = "Server")]
+    #[arg(long, value_name = "ADDRESS", default_value = LISTEN, help_heading = "Server")]
     pub(crate) listen: SocketAddr,
     /// Where everything is kept
     #[arg(long, value_name = "DIR", default_value = DATA_DIR, help_heading = "Server")]
