@@ -33,7 +33,9 @@ pub static IAM_AUTHORIZATION: &[Authorization] = &[
 /// STS's rows.
 pub static STS_AUTHORIZATION: &[Authorization] = &[
     row("AssumeRole", "sts:AssumeRole", |_, input| vec![text(input, "RoleArn").to_owned()]),
+    row("GetAccessKeyInfo", "sts:GetAccessKeyInfo", |_, _| Vec::new()),
     row("GetCallerIdentity", "sts:GetCallerIdentity", |_, _| Vec::new()),
+    row("GetSessionToken", "sts:GetSessionToken", |_, _| Vec::new()),
 ];
 
 const fn row(

@@ -1,7 +1,7 @@
 //! Keys: made, sealed, found again by their id.
 
 use crate::door::AuthError;
-use crate::model::{AccessKey, Carrier as _, Identity, Owner, Role, User, scope};
+use crate::model::{AccessKey, Carrier, Identity, Owner, User, scope};
 use crate::rules::access_key_id;
 use crate::session::Claims;
 use kernel::{Clock, Credentials, Documents, Ids, Principal, Seal, Session, Timestamp};
@@ -114,10 +114,14 @@ impl Keyring {
         Ok(Some(Key { secret, account, principal, session: None }))
     }
 
-    /// The unique id of the role that has this name now.
-    pub(crate) async fn role_id(&self, account: &str, name: &str) -> Result<Option<String>, kernel::StoreError> {
-        let role = self.documents.get::<Role>(&scope(account), &Identity::key(name)).await?;
-        Ok(role.map(|role| role.identity().id.clone()))
+    /// The unique id of the user or role that has this name now.
+    pub(crate) async fn id_of<T: Carrier>(
+        &self,
+        account: &str,
+        name: &str,
+    ) -> Result<Option<String>, kernel::StoreError> {
+        let carrier = self.documents.get::<T>(&scope(account), &Identity::key(name)).await?;
+        Ok(carrier.map(|carrier| carrier.identity().id.clone()))
     }
 
     fn open_secret(&self, key: &AccessKey) -> Result<String, AuthError> {

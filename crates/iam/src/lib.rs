@@ -1,7 +1,8 @@
 //! IAM and STS: who calls, and what they may do.
 //!
 //! - [`Authenticator`] (the door): from a request's bytes to its [`kernel::Caller`], or AWS's error.
-//! - [`Policy`]: the gates' [`aws::Authorizer`]; what a caller may do is one pure function, `rules::decision::decide`.
+//! - [`Policy`]: the gates' [`aws::Authorizer`]; what a caller may do is one pure function,
+//!   `rules::decision::decide`, over what the caller's policies say, `rules::evaluate`.
 //! - [`AuditFile`]: who did what, appended to `DIR/audit/`.
 //! - [`Service`]: the IAM and STS operations and [`kernel::Principals`], roles for services.
 //!
@@ -10,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod assumption;
 mod audit;
 pub mod authorization;
 mod authorizer;
@@ -21,6 +23,7 @@ mod root;
 mod rules;
 mod service;
 mod session;
+mod standing;
 
 pub use audit::AuditFile;
 pub use authorization::{IAM_AUTHORIZATION, STS_AUTHORIZATION};

@@ -156,7 +156,7 @@ impl Document for AccessKey {
     }
 }
 
-/// An inline policy of a user or a role. Stored; evaluated only once policies are.
+/// An inline policy of a user or a role.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct InlinePolicy {
     /// `user/jane` or `role/build`, with the name's key.

@@ -1,9 +1,7 @@
 //! Roles for services: [`kernel::Principals`].
 
-use crate::model::{Carrier as _, Identity, Role, scope};
+use crate::assumption::{Wanted, principal};
 use crate::rules::decision::Mode;
-use crate::rules::policy_document::{Use, parse};
-use crate::rules::trust::{Asker, Circumstances, trusts};
 use crate::service::Service;
 use async_trait::async_trait;
 use kernel::{Arn, Caller, Credentials, Principal, PrincipalError, Principals, Scope, Session};
@@ -23,8 +21,7 @@ impl Principals for Service {
         let role = if own || self.is_open() { self.role(&account, &name, role_arn).await? } else { None };
         let principal = match role {
             Some(role) => {
-                let circumstances = Circumstances { source_account: Some(&scope.account), external_id: None };
-                if !trusted(&role, Asker::Service(service), circumstances) {
+                if !self.trusts_service(&role, service, scope) {
                     let (service, role_arn) = (service.to_owned(), role_arn.to_owned());
                     return Err(PrincipalError::NotTrusted { service, role_arn });
                 }
@@ -36,6 +33,20 @@ impl Principals for Service {
             None => return Err(PrincipalError::NoSuchRole { role_arn: role_arn.to_owned() }),
         };
         Ok(session_caller(principal, &scope.region, session_name))
+    }
+
+    async fn chain(&self, caller: &Caller, role_arn: &str, session_name: &str) -> Result<Caller, PrincipalError> {
+        // What the first session said of who is behind it goes on.
+        let own = caller.session.clone().unwrap_or_default();
+        let session = inherited(own, session_name);
+        let wanted = Wanted { role_arn: role_arn.to_owned(), session, external_id: None };
+        let taken = self.take(caller, &wanted).await.map_err(|error| match error.code.as_str() {
+            "AccessDenied" => PrincipalError::NotTrusted { service: caller.arn(), role_arn: role_arn.to_owned() },
+            _ => PrincipalError::Invalid(error.message),
+        })?;
+        // In open mode a role that was never created acts in the account that asks.
+        let account = if taken.longest.is_none() { caller.account.clone() } else { taken.account };
+        Ok(Caller { account, principal: taken.principal, session: Some(wanted.session), ..caller.clone() })
     }
 
     async fn session_credentials(&self, role: &Caller, duration: Duration) -> Result<Credentials, PrincipalError> {
@@ -53,17 +64,13 @@ impl Service {
     pub(crate) fn is_open(&self) -> bool {
         self.mode == Mode::Open
     }
-
-    /// The role of an ARN; its path must be the one that the ARN names.
-    pub(crate) async fn role(&self, account: &str, name: &str, arn: &str) -> Result<Option<Role>, kernel::StoreError> {
-        let role = self.keyring.documents.get::<Role>(&scope(account), &Identity::key(name)).await?;
-        Ok(role.map(|role| role.value).filter(|role| role.arn(account) == arn))
-    }
 }
 
-/// Whether a role's trust policy lets `asker` in. A stored policy is well-formed; one that is not trusts nobody.
-pub(crate) fn trusted(role: &Role, asker: Asker<'_>, circumstances: Circumstances<'_>) -> bool {
-    parse(&role.trust, Use::Trust).is_ok_and(|document| trusts(&document, asker, circumstances))
+/// A session that is assumed from another, before the request adds to it: transitive tags and source identity stay.
+pub(crate) fn inherited(from: Session, name: &str) -> Session {
+    let Session { mut tags, transitive_tags, source_identity, .. } = from;
+    tags.retain(|key, _| transitive_tags.contains(key));
+    Session { name: name.to_owned(), tags, transitive_tags, source_identity, policy: None }
 }
 
 /// Account and name of `arn:aws:iam::ACCOUNT:role/PATH/NAME`.
@@ -71,10 +78,6 @@ pub(crate) fn role_of(arn: &str) -> Option<(String, String)> {
     let arn: Arn = arn.parse().ok().filter(|arn: &Arn| arn.service == "iam" && arn.account.len() == 12)?;
     let name = arn.resource_after("role/")?.rsplit('/').next().filter(|name| !name.is_empty())?;
     Some((arn.account.clone(), name.to_owned()))
-}
-
-pub(crate) fn principal(role: &Role) -> Principal {
-    Principal::Role { name: role.identity.name.clone(), id: role.identity.id.clone() }
 }
 
 /// The id of a role that open mode accepts without a document: the same for the same name.

@@ -1,5 +1,6 @@
 //! The service and what it stands on.
 
+use crate::authorizer::Policy;
 use crate::door::Authenticator;
 use crate::keyring::Keyring;
 use crate::root::{self, RootKeyError};
@@ -47,6 +48,12 @@ impl Service {
     /// [`RootKeyError`], a sentence for the operator.
     pub async fn ensure_root_key(&self, data_dir: &Path) -> Result<(), RootKeyError> {
         root::ensure(&self.keyring, &self.defaults, data_dir).await
+    }
+
+    /// What the gates ask who may do what.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        Policy::new(Arc::clone(&self.keyring), self.mode)
     }
 
     /// What the listener asks who calls.

@@ -62,6 +62,12 @@ pub struct Session {
     pub tags: BTreeMap<String, String>,
     /// The session policy's JSON, which narrows the role's own.
     pub policy: Option<String>,
+    /// Keys of the tags that sessions keep which are assumed from this one.
+    #[serde(default)]
+    pub transitive_tags: Vec<String>,
+    /// Who is behind it all, as the first of a chain of sessions said; it stays.
+    #[serde(default)]
+    pub source_identity: Option<String>,
 }
 
 /// The service in between: gives `aws:SourceArn`, `aws:SourceAccount` and the initiator.

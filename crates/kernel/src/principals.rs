@@ -21,6 +21,14 @@ pub trait Principals: Send + Sync {
         session_name: &str,
     ) -> Result<Caller, PrincipalError>;
 
+    /// A caller that acts as `role_arn` in a new session which `caller`, itself a role's session, assumes: as a pipeline's
+    /// role assumes the role of an action. The caller's policies must allow it and the role's trust policy name the caller's
+    /// role or account. The new caller keeps region, `via` and request id, and is in the role's account.
+    async fn chain(&self, caller: &Caller, role_arn: &str, session_name: &str) -> Result<Caller, PrincipalError> {
+        let _ = session_name;
+        Err(PrincipalError::NotTrusted { service: caller.arn(), role_arn: role_arn.to_owned() })
+    }
+
     /// Temporary credentials with which a container acts as `role`, a caller that [`Principals::assume`] gave.
     async fn session_credentials(&self, role: &Caller, duration: Duration) -> Result<Credentials, PrincipalError>;
 }
@@ -39,7 +47,7 @@ pub enum PrincipalError {
         "{service} is not authorized to perform: sts:AssumeRole on role {role_arn}; add it to the role's trust policy"
     )]
     NotTrusted {
-        /// The service principal that asked.
+        /// The service principal that asked, or the ARN of a session.
         service: String,
         /// The ARN asked for.
         role_arn: String,

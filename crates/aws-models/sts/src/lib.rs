@@ -46,6 +46,7 @@ aws_shape::service! {
         assume_role_with_saml = "AssumeRoleWithSAML" (AssumeRoleWithSAMLInput) -> AssumeRoleWithSAMLOutput, body "AssumeRoleWithSAMLResult";
         assume_role_with_web_identity = "AssumeRoleWithWebIdentity" (AssumeRoleWithWebIdentityInput) -> AssumeRoleWithWebIdentityOutput, body "AssumeRoleWithWebIdentityResult";
         decode_authorization_message = "DecodeAuthorizationMessage" (DecodeAuthorizationMessageInput) -> DecodeAuthorizationMessageOutput, body "DecodeAuthorizationMessageResult";
+        get_access_key_info = "GetAccessKeyInfo" (GetAccessKeyInfoInput) -> GetAccessKeyInfoOutput, body "GetAccessKeyInfoResult";
         get_caller_identity = "GetCallerIdentity" (GetCallerIdentityInput) -> GetCallerIdentityOutput, body "GetCallerIdentityResult";
         get_federation_token = "GetFederationToken" (GetFederationTokenInput) -> GetFederationTokenOutput, body "GetFederationTokenResult";
         get_session_token = "GetSessionToken" (GetSessionTokenInput) -> GetSessionTokenOutput, body "GetSessionTokenResult";

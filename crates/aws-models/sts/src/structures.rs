@@ -103,6 +103,14 @@ structure!(FederatedUser = FEDERATED_USER "FederatedUser" {
     federated_user_id: String, "FederatedUserId", FEDERATED_ID_TYPE, required;
 });
 
+structure!(GetAccessKeyInfoInput = GET_ACCESS_KEY_INFO_INPUT "GetAccessKeyInfoRequest" {
+    access_key_id: String, "AccessKeyId", ACCESS_KEY_ID_TYPE, required;
+});
+
+structure!(GetAccessKeyInfoOutput = GET_ACCESS_KEY_INFO_OUTPUT "GetAccessKeyInfoResponse" {
+    account: String, "Account", ACCOUNT_TYPE;
+});
+
 structure!(GetCallerIdentityInput = GET_CALLER_IDENTITY_INPUT "GetCallerIdentityRequest" {
 });
 

@@ -12,7 +12,10 @@ use crate::service::Service;
 use async_trait::async_trait;
 use aws::Error;
 use aws::iam::*;
-use aws::sts::{AssumeRoleInput, AssumeRoleOutput, GetCallerIdentityInput, GetCallerIdentityOutput, Sts};
+use aws::sts::{
+    AssumeRoleInput, AssumeRoleOutput, GetAccessKeyInfoInput, GetAccessKeyInfoOutput, GetCallerIdentityInput,
+    GetCallerIdentityOutput, GetSessionTokenInput, GetSessionTokenOutput, Sts,
+};
 use kernel::Caller;
 
 #[async_trait]
@@ -142,6 +145,22 @@ impl Iam for Service {
 impl Sts for Service {
     async fn assume_role(&self, caller: &Caller, input: AssumeRoleInput) -> Result<AssumeRoleOutput, Error> {
         sessions::assume_role(self, caller, input).await
+    }
+
+    async fn get_access_key_info(
+        &self,
+        _: &Caller,
+        input: GetAccessKeyInfoInput,
+    ) -> Result<GetAccessKeyInfoOutput, Error> {
+        sessions::access_key_info(input)
+    }
+
+    async fn get_session_token(
+        &self,
+        caller: &Caller,
+        input: GetSessionTokenInput,
+    ) -> Result<GetSessionTokenOutput, Error> {
+        sessions::session_token(self, caller, input)
     }
 
     async fn get_caller_identity(

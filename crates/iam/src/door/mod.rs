@@ -13,6 +13,7 @@ pub use git::RepositoryRegions;
 pub use signed::Seed;
 
 use crate::keyring::{Key, Keyring};
+use crate::model::{Role, User};
 use crate::principals::unknown_role_id;
 use crate::rules::access_key_id;
 use crate::rules::decision::Mode;
@@ -48,11 +49,20 @@ impl Authenticator {
         }
     }
 
-    /// Whether the role of a session is still there, and not another one of its name.
+    /// Whether the role or user of a session is still there, and not another one of its name.
     async fn is_there(&self, key: &Key) -> Result<bool, AuthError> {
-        let Principal::Role { name, id } = &key.principal else { return Ok(true) };
-        let unseen = self.mode == Mode::Open && *id == unknown_role_id(name);
-        Ok(unseen || self.keyring.role_id(&key.account, name).await?.as_ref() == Some(id))
+        match (&key.principal, &key.session) {
+            (Principal::Role { name, id }, _) => {
+                let unseen = self.mode == Mode::Open && *id == unknown_role_id(name);
+                Ok(unseen || self.keyring.id_of::<Role>(&key.account, name).await?.as_ref() == Some(id))
+            }
+            (Principal::User { name, id }, Some(_)) => {
+                let name = name.rsplit('/').next().unwrap_or(name);
+                Ok(self.keyring.id_of::<User>(&key.account, name).await?.as_ref() == Some(id))
+            }
+            // A long-term key is found by way of its user.
+            _ => Ok(true),
+        }
     }
 
     /// In open mode, the caller behind credentials that nobody verifies: the root of their account. `None` in enforce mode.

@@ -2,6 +2,7 @@
 
 pub(crate) mod access_key_id;
 pub(crate) mod decision;
+pub(crate) mod evaluate;
 pub(crate) mod policy_document;
 pub(crate) mod signing_time;
 pub(crate) mod trust;

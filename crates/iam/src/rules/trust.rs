@@ -1,11 +1,17 @@
 //! Whether a role's trust policy lets somebody assume it.
 //!
-//! Conditions on `aws:SourceAccount`, `aws:SourceArn` (its account) and `sts:ExternalId` are evaluated; a statement with
-//! any other condition, or a pattern in these, never allows, and always denies.
+//! A service says on behalf of which account it asks, and not yet of which resource: of a condition on `aws:SourceArn` only
+//! the account is compared. All other conditions are evaluated as everywhere.
 
+use crate::rules::evaluate::{Context, Met, conditions, covers_action, has_variables};
 use crate::rules::policy_document::{Effect, OneOrMany, PolicyDocument, Principals, Statement};
 use kernel::Arn;
 use serde_json::Value;
+
+/// The condition key that only services have.
+const SOURCE_ARN: &str = "aws:sourcearn";
+/// Its account, in the context of a service that asks.
+pub(crate) const SOURCE_ARN_ACCOUNT: &str = "aws:sourcearn/account";
 
 /// Who wants the role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,35 +22,45 @@ pub(crate) enum Asker<'a> {
     Identity { arn: &'a str, account: &'a str },
 }
 
-/// What conditions look at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Circumstances<'a> {
-    /// The account on whose behalf a service asks.
-    pub(crate) source_account: Option<&'a str>,
-    /// What the caller of `AssumeRole` gave.
-    pub(crate) external_id: Option<&'a str>,
-}
-
-/// Whether `document` trusts `asker`: some statement allows and none denies.
-pub(crate) fn trusts(document: &PolicyDocument, asker: Asker<'_>, circumstances: Circumstances<'_>) -> bool {
-    let applies = |statement: &&Statement| covers_assume_role(statement) && names(statement, asker);
+/// Whether `document` trusts `asker` with `action` (`sts:AssumeRole`, `sts:TagSession` or `sts:SetSourceIdentity`): some
+/// statement allows and none denies.
+pub(crate) fn trusts(document: &PolicyDocument, asker: Asker<'_>, action: &str, context: &Context) -> bool {
+    let applies = |statement: &&Statement| covers_action(statement, action) && names(statement, asker);
     let statements: Vec<&Statement> = document.statement.iter().filter(applies).collect();
-    let met = |statement: &&Statement| conditions(statement, circumstances);
-    let allowed = statements.iter().any(|s| s.effect == Effect::Allow && met(s) == Some(true));
-    allowed && !statements.iter().any(|s| s.effect == Effect::Deny && met(s) != Some(false))
+    let variables = has_variables(document).then_some(context);
+    let met = |statement: &Statement| match asker {
+        Asker::Service(_) => conditions(&by_account(statement), context, variables),
+        Asker::Identity { .. } => conditions(statement, context, variables),
+    };
+    let allowed = statements.iter().any(|s| s.effect == Effect::Allow && met(s) == Met::Yes);
+    allowed && !statements.iter().any(|s| s.effect == Effect::Deny && met(s) != Met::No)
 }
 
-fn covers_assume_role(statement: &Statement) -> bool {
-    let named = |actions: &OneOrMany<String>| {
-        actions.iter().any(|action| {
-            ["sts:assumerole", "sts:assume*", "sts:*", "*"].contains(&action.to_ascii_lowercase().as_str())
-        })
-    };
-    match (&statement.action, &statement.not_action) {
-        (Some(actions), _) => named(actions),
-        (None, Some(others)) => !named(others),
-        (None, None) => false,
+/// Whether `document` names this very identity, or the role of this session: then, in one account, nobody else needs to
+/// allow it the role.
+pub(crate) fn names_directly(document: &PolicyDocument, arn: &str, account: &str) -> bool {
+    let whole_account = [account.to_owned(), format!("arn:aws:iam::{account}:root"), "*".to_owned()];
+    document.statement.iter().any(|statement| match &statement.principal {
+        Some(Principals::ByKind(kinds)) => kinds.get("AWS").is_some_and(|names| {
+            names.iter().any(|name| !whole_account.contains(name) && names_identity(name, arn, account))
+        }),
+        _ => false,
+    })
+}
+
+/// The statement with the accounts of its source ARNs in their place.
+fn by_account(statement: &Statement) -> Statement {
+    let account = |value: &Value| Some(Value::from(value.as_str()?.split(':').nth(4)?));
+    let mut reduced = statement.clone();
+    for keys in reduced.condition.values_mut() {
+        let Some(key) = keys.keys().find(|key| key.eq_ignore_ascii_case(SOURCE_ARN)).cloned() else { continue };
+        let accounts: Option<Vec<Value>> = keys.get(&key).and_then(|arns| arns.iter().map(account).collect());
+        if let Some(accounts) = accounts {
+            keys.remove(&key);
+            keys.insert(SOURCE_ARN_ACCOUNT.to_owned(), OneOrMany::Many(accounts));
+        }
     }
+    reduced
 }
 
 fn names(statement: &Statement, asker: Asker<'_>) -> bool {
@@ -88,49 +104,6 @@ fn assumed_role(arn: &str) -> Option<(String, String)> {
     Some((role.to_owned(), session.to_owned()))
 }
 
-/// `Some(true)`: all met; `Some(false)`: one is not; `None`: one cannot be evaluated.
-fn conditions(statement: &Statement, circumstances: Circumstances<'_>) -> Option<bool> {
-    let mut all = Some(true);
-    for (operator, keys) in &statement.condition {
-        for (key, values) in keys {
-            match condition(operator, key, values, circumstances) {
-                Some(false) => return Some(false),
-                None => all = None,
-                Some(true) => {}
-            }
-        }
-    }
-    all
-}
-
-fn condition(operator: &str, key: &str, values: &OneOrMany<Value>, circumstances: Circumstances<'_>) -> Option<bool> {
-    if !matches!(operator, "StringEquals" | "StringLike" | "ArnEquals" | "ArnLike") {
-        return None;
-    }
-    let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
-    match key.to_ascii_lowercase().as_str() {
-        "aws:sourceaccount" => is_one_of(&values, circumstances.source_account),
-        "aws:sourcearn" => {
-            let account = circumstances.source_account?;
-            let arns: Vec<Arn> = values.iter().filter_map(|value| value.parse().ok()).collect();
-            let accounts: Vec<&str> = arns.iter().map(|arn| arn.account.as_str()).collect();
-            if accounts.contains(&"*") { Some(true) } else { is_one_of(&accounts, Some(account)) }
-        }
-        "sts:externalid" => is_one_of(&values, circumstances.external_id),
-        _ => None,
-    }
-}
-
-/// `None` where only a pattern could still match: patterns are not evaluated.
-fn is_one_of(values: &[&str], actual: Option<&str>) -> Option<bool> {
-    let is_pattern = |value: &&str| value.contains(['*', '?']);
-    match values.iter().any(|value| Some(*value) == actual) {
-        true => Some(true),
-        false if values.iter().any(is_pattern) => None,
-        false => Some(false),
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -146,8 +119,12 @@ mod tests {
 
     fn check(statements: &str, asker: Asker<'_>) -> bool {
         let document = parse(&format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#), Use::Trust).unwrap();
-        let circumstances = Circumstances { source_account: Some("111111111111"), external_id: Some("x") };
-        trusts(&document, asker, circumstances)
+        let context = Context::default()
+            .with("aws:sourceaccount", ["111111111111"])
+            .with(SOURCE_ARN_ACCOUNT, ["111111111111"])
+            .with("sts:externalid", ["x"])
+            .with("aws:multifactorauthpresent", None::<&str>);
+        trusts(&document, asker, "sts:AssumeRole", &context)
     }
 
     fn allow(principal: &str) -> String {
@@ -181,6 +158,7 @@ mod tests {
             (r#"{"Effect":"Allow","Principal":"*","Action":["sts:TagSession","sts:AssumeRole"]}"#, true),
             (r#"{"Effect":"Allow","Principal":"*","Action":"sts:*"}"#, true),
             (r#"{"Effect":"Allow","Principal":"*","Action":"sts:TagSession"}"#, false),
+            (r#"{"Effect":"Allow","Principal":"*","Action":"sts:Assume*"}"#, true),
             (r#"{"Effect":"Allow","Principal":"*","NotAction":"sts:AssumeRole"}"#, false),
             (r#"{"Effect":"Allow","NotPrincipal":{"AWS":"1"},"Action":"sts:AssumeRole"}"#, false),
         ] {
@@ -191,33 +169,47 @@ mod tests {
     }
 
     #[test]
-    fn conditions_that_are_not_known_fail_closed() {
+    fn conditions_are_evaluated_and_unknown_ones_fail_closed() {
         for (condition, trusted) in [
             (r#"{"StringEquals":{"aws:SourceAccount":"111111111111"}}"#, true),
             (r#"{"StringEquals":{"aws:SourceAccount":"222222222222"}}"#, false),
+            (r#"{"StringLike":{"aws:SourceAccount":"1111*"}}"#, true),
             (r#"{"ArnLike":{"aws:SourceArn":"arn:aws:codebuild:us-east-1:111111111111:project/*"}}"#, true),
             (r#"{"ArnLike":{"aws:SourceArn":"arn:aws:codebuild:us-east-1:222222222222:project/*"}}"#, false),
+            (r#"{"ArnLike":{"aws:SourceArn":"arn:aws:codebuild:*:11111111111?:*"}}"#, true),
+            (r#"{"ArnNotLike":{"aws:SourceArn":"arn:aws:codebuild:*:222222222222:*"}}"#, true),
+            (r#"{"ArnLike":{"aws:SourceArn":"*"}}"#, false),
             (r#"{"StringEquals":{"sts:ExternalId":["y","x"]}}"#, true),
             (r#"{"StringEquals":{"sts:ExternalId":"y"}}"#, false),
             (r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#, false),
+            (r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}}"#, true),
+            (r#"{"StringEquals":{"aws:ResourceTag/team":"a"}}"#, false),
         ] {
             let allow =
                 format!(r#"{{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole","Condition":{condition}}}"#);
             assert_eq!(check(&allow, BUILD), trusted, "{condition}");
         }
-        let deny =
-            r#"{"Effect":"Deny","Principal":"*","Action":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}"#;
+        let deny = r#"{"Effect":"Deny","Principal":"*","Action":"*","Condition":{"Bool":{"aws:Unheard":"false"}}}"#;
         assert!(!check(&format!("{},{deny}", allow("\"*\"")), BUILD));
-        for pattern in [
-            r#"{"StringLike":{"aws:SourceAccount":"1111*"}}"#,
-            r#"{"ArnLike":{"aws:SourceArn":"arn:aws:codebuild:*:11111111111?:*"}}"#,
+    }
+
+    #[test]
+    fn who_is_named_in_person() {
+        for (principal, asker, direct) in [
+            (r#"{"AWS":"arn:aws:iam::111111111111:user/jane"}"#, "arn:aws:iam::111111111111:user/jane", true),
+            (r#"{"AWS":"arn:aws:iam::111111111111:user/joe"}"#, "arn:aws:iam::111111111111:user/jane", false),
+            (
+                r#"{"AWS":"arn:aws:iam::111111111111:role/deploy"}"#,
+                "arn:aws:sts::111111111111:assumed-role/deploy/s",
+                true,
+            ),
+            (r#"{"AWS":"arn:aws:iam::111111111111:root"}"#, "arn:aws:iam::111111111111:user/jane", false),
+            (r#"{"AWS":["111111111111","*"]}"#, "arn:aws:iam::111111111111:user/jane", false),
+            ("\"*\"", "arn:aws:iam::111111111111:user/jane", false),
         ] {
-            let with = |effect: &str| {
-                format!(r#"{{"Effect":"{effect}","Principal":"*","Action":"sts:AssumeRole","Condition":{pattern}}}"#)
-            };
-            assert!(!check(&with("Allow"), BUILD), "{pattern}");
-            let all = r#"{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}"#;
-            assert!(!check(&format!("{all},{}", with("Deny")), BUILD), "{pattern}");
+            let text = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, allow(principal));
+            let document = parse(&text, Use::Trust).unwrap();
+            assert_eq!(names_directly(&document, asker, "111111111111"), direct, "{principal} {asker}");
         }
     }
 

@@ -158,6 +158,9 @@ fn assume(role: &str) -> AssumeRoleInput {
 async fn an_assumed_role_is_who_it_says() {
     let ground = Ground::new(Mode::Enforce).await;
     ground.role("deploy", &format!(r#"{{"AWS":"arn:aws:iam::{ACCOUNT}:root"}}"#)).await;
+    let trust = r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":["sts:AssumeRole","sts:TagSession"]}}"#;
+    let update = UpdateAssumeRolePolicyInput { role_name: named("deploy"), policy_document: named(trust) };
+    ground.service.update_assume_role_policy(&root(), update).await.unwrap();
     let tags = vec![aws::sts::Tag { key: named("team"), value: named("a") }];
     let input = AssumeRoleInput { policy: named(POLICY), tags: Some(tags), ..assume("deploy") };
     let output = ground.service.assume_role(&root(), input).await.unwrap();

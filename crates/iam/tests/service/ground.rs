@@ -41,6 +41,10 @@ impl Ground {
         Self { folder, clock, service, door, _store: store }
     }
 
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        kernel::Clock::now(&self.clock)
+    }
+
     /// Stops the server; its folder stays.
     pub(crate) fn stop(self) -> tempfile::TempDir {
         self.folder
@@ -78,6 +82,26 @@ impl Ground {
         self.service.create_role(&root(), input).await.unwrap();
     }
 
+    /// Puts the inline policy `p` of these statements on a role.
+    pub(crate) async fn put_role_policy(&self, role: &str, statements: &str) {
+        let input = aws::iam::PutRolePolicyInput {
+            role_name: Some(role.into()),
+            policy_name: Some("p".into()),
+            policy_document: Some(policy(statements)),
+        };
+        self.service.put_role_policy(&root(), input).await.unwrap();
+    }
+
+    /// Puts the inline policy `p` of these statements on a user.
+    pub(crate) async fn put_user_policy(&self, user: &str, statements: &str) {
+        let input = aws::iam::PutUserPolicyInput {
+            user_name: Some(user.into()),
+            policy_name: Some("p".into()),
+            policy_document: Some(policy(statements)),
+        };
+        self.service.put_user_policy(&root(), input).await.unwrap();
+    }
+
     /// Calls the door with a request that is signed now.
     pub(crate) async fn call(&self, key: &Credentials, service: &str) -> Result<Caller, aws::Error> {
         self.call_at(key, service, 0).await
@@ -87,6 +111,21 @@ impl Ground {
     pub(crate) async fn call_at(&self, key: &Credentials, service: &str, offset: i64) -> Result<Caller, aws::Error> {
         let parts = signed(key, service, NOW + offset, b"{}");
         self.door.authenticate(&parts, b"{}", "request-1", Some("127.0.0.1")).await
+    }
+}
+
+/// A policy document.
+pub(crate) fn policy(statements: &str) -> String {
+    format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#)
+}
+
+/// The key of STS's answer.
+pub(crate) fn temporary(given: aws::sts::Credentials) -> Credentials {
+    Credentials {
+        access_key_id: given.access_key_id.unwrap(),
+        secret_access_key: given.secret_access_key.unwrap(),
+        session_token: given.session_token,
+        expiration: given.expiration,
     }
 }
 

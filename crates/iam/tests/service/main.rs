@@ -5,4 +5,6 @@ mod api;
 mod door;
 mod git;
 mod ground;
+mod permissions;
 mod roles;
+mod sessions;

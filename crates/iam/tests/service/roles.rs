@@ -4,8 +4,8 @@ use crate::ground::{ACCOUNT, Ground, root};
 use async_trait::async_trait;
 use aws::Authorizer;
 use aws::codedeploy_commands::HostGrants;
-use iam::{Mode, Policy};
-use kernel::{Caller, Principal, PrincipalError, Principals, Scope};
+use iam::Mode;
+use kernel::{Caller, PrincipalError, Principals, Scope, Via};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +47,50 @@ async fn open_mode_accepts_roles_that_were_never_created() {
     assert!(matches!(known, Err(PrincipalError::NotTrusted { .. })));
 }
 
+#[tokio::test]
+async fn a_pipelines_role_takes_an_actions_role_that_trusts_it() {
+    let ground = Ground::new(Mode::Enforce).await;
+    ground.role("pipeline", r#"{"Service":"codepipeline.amazonaws.com"}"#).await;
+    ground.role("deploy", r#"{"AWS":"arn:aws:iam::000000000000:role/pipeline"}"#).await;
+    ground.role("account", r#"{"AWS":"arn:aws:iam::000000000000:root"}"#).await;
+    ground.role("strange", r#"{"AWS":"arn:aws:iam::000000000000:role/other"}"#).await;
+    let arn = |role: &str| format!("arn:aws:iam::000000000000:role/{role}");
+    let via =
+        Via { service: "codepipeline.amazonaws.com".into(), source_arn: Some("arn:p".into()), source_account: None };
+    let pipeline = ground.service.assume(&here(), &arn("pipeline"), "codepipeline.amazonaws.com", "e-1").await.unwrap();
+    let pipeline = pipeline.through(via.clone());
+    for role in ["deploy", "account"] {
+        let caller = ground.service.chain(&pipeline, &arn(role), "e-1").await.unwrap();
+        assert_eq!(caller.arn(), format!("arn:aws:sts::000000000000:assumed-role/{role}/e-1"));
+        assert_eq!((caller.scope(), caller.via), (here(), Some(via.clone())));
+    }
+    for role in ["strange", "missing"] {
+        let refused = ground.service.chain(&pipeline, &arn(role), "e-1").await.unwrap_err();
+        assert!(matches!(refused, PrincipalError::NotTrusted { .. }), "{refused}");
+        assert!(refused.to_string().contains("assumed-role/pipeline/e-1 is not authorized to perform: sts:AssumeRole"));
+    }
+    assert!(matches!(ground.service.chain(&pipeline, "deploy", "e-1").await, Err(PrincipalError::Invalid(_))));
+    // Once the pipeline's role has a policy, that must allow it.
+    ground.put_role_policy("pipeline", r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#).await;
+    assert!(ground.service.chain(&pipeline, &arn("account"), "e-1").await.is_err());
+    assert!(
+        ground.service.chain(&pipeline, &arn("deploy"), "e-1").await.is_ok(),
+        "its trust policy names the role itself"
+    );
+    let allow = format!(r#"{{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"{}"}}"#, arn("account"));
+    ground.put_role_policy("pipeline", &allow).await;
+    assert!(ground.service.chain(&pipeline, &arn("account"), "e-1").await.is_ok());
+}
+
+#[tokio::test]
+async fn in_open_mode_a_role_that_was_never_created_may_be_chained() {
+    let ground = Ground::new(Mode::Open).await;
+    let pipeline =
+        ground.service.assume(&here(), "arn:aws:iam::999999999999:role/p", "codepipeline.amazonaws.com", "e").await;
+    let caller = ground.service.chain(&pipeline.unwrap(), "arn:aws:iam::888888888888:role/x", "e").await.unwrap();
+    assert_eq!(caller.arn(), "arn:aws:sts::000000000000:assumed-role/x/e");
+}
+
 /// CodeDeploy's answers for the host `known`, which installs `s3://b/app.zip`.
 struct Hosts;
 
@@ -63,8 +107,14 @@ impl HostGrants for Hosts {
 
 #[tokio::test]
 async fn a_user_may_do_what_codedeploy_grants_its_host() {
-    let policy = Policy::new(Mode::Enforce);
-    let user = |name: &str| Caller { principal: Principal::User { name: name.into(), id: "AIDA".into() }, ..root() };
+    let ground = Ground::new(Mode::Enforce).await;
+    let policy = ground.service.policy();
+    let mut users = std::collections::BTreeMap::new();
+    for name in ["known", "stranger"] {
+        let key = ground.user_key(name).await;
+        users.insert(name, ground.call(&key, "s3").await.unwrap());
+    }
+    let user = |name: &str| users[name].clone();
     let poll = async |name: &str| policy.authorize(&user(name), "codedeploy-commands:PollHostCommand", &[]).await;
     assert!(poll("known").await.is_err(), "nobody is a host before the grants are wired");
     policy.set_host_grants(Arc::new(Hosts));

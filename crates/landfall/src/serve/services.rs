@@ -166,7 +166,7 @@ impl Wiring<'_> {
             defaults: Scope::new(&options.account, &options.region),
         });
         iam.ensure_root_key(&options.data_dir).await.map_err(|error| user_error(error.to_string()))?;
-        let policy = iam::Policy::new(mode);
+        let policy = iam.policy();
         let audit = Arc::new(iam::AuditFile::open(&options.data_dir, Arc::clone(&clock))?);
         let guard = Guard::new(Arc::clone(&policy) as _, audit);
         Ok(Ground { clock, ids, seal, iam, policy, guard })
