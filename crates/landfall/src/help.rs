@@ -21,13 +21,15 @@ Examples:
 ";
 
 /// `command` with a help page that shows its subcommands in groups.
-pub(crate) fn grouped(mut command: Command) -> Command {
-    command.build();
+pub(crate) fn grouped(command: Command) -> Command {
+    // What is built cannot be changed any more, and the reading of the command line changes it.
+    let mut built = command.clone();
+    built.build();
     let mut page = "{about}\n\n{usage-heading} {usage}\n".to_owned();
-    let width = command.get_subcommands().map(|sub| sub.get_name().len()).max().unwrap_or_default();
+    let width = built.get_subcommands().map(|sub| sub.get_name().len()).max().unwrap_or_default();
     for (heading, names) in GROUPS {
         let _ = write!(page, "\n{heading}:\n");
-        for sub in names.iter().filter_map(|name| command.find_subcommand(name)) {
+        for sub in names.iter().filter_map(|name| built.find_subcommand(name)) {
             let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
             let _ = writeln!(page, "  {:width$}  {about}", sub.get_name());
         }

@@ -117,10 +117,10 @@ impl Client {
         let mut items = Vec::new();
         loop {
             let mut page = self.call(model, operation, input.clone()).await?;
-            if let Value::Array(more) = page[list].take() {
+            if let Value::Array(more) = part(&mut page, &format!("/{list}")) {
                 items.extend(more);
             }
-            let next = page[token].take();
+            let next = part(&mut page, &format!("/{token}"));
             if items.len() >= most || next.as_str().is_none_or(str::is_empty) || next == input[token] {
                 items.truncate(most);
                 return Ok(items);
@@ -226,6 +226,12 @@ impl Client {
     }
 }
 
+/// Takes a part out of a reply, named by a JSON pointer such as `/builds/0`; null where there is none. (An index in
+/// brackets would panic where a reply is not as it should be.)
+pub(crate) fn part(reply: &mut Value, pointer: &str) -> Value {
+    reply.pointer_mut(pointer).map(Value::take).unwrap_or_default()
+}
+
 /// The text of the first element `name` of a reply's XML.
 pub(crate) fn element<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
@@ -267,6 +273,15 @@ mod tests {
         let client = Client::new(&endpoint, AccessKey::new("id", "secret"), "us-east-1", None).unwrap();
         let error = client.within(Duration::from_millis(50)).operator("DescribeServer", Value::Null).await.unwrap_err();
         assert!(matches!(error, CallError::Timeout { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_part_that_is_not_there_is_null() {
+        let mut reply = serde_json::json!({"builds": [{"id": 1}], "none": []});
+        assert_eq!(part(&mut reply, "/builds/0/id"), 1);
+        for pointer in ["/none/0", "/builds/7", "/absent/0", "/builds/0/id/x"] {
+            assert_eq!(part(&mut reply, pointer), Value::Null);
+        }
     }
 
     #[test]

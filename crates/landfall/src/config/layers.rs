@@ -160,7 +160,7 @@ mod tests {
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         let arguments = [&["landfall", "config", "--config", path.to_str().unwrap()], arguments].concat();
         let arguments: Vec<_> = arguments.into_iter().map(OsString::from).collect();
-        line::<Landfall>(Landfall::command(), &arguments, &variable).unwrap().settings
+        line::<Landfall>(crate::help::grouped(Landfall::command()), &arguments, &variable).unwrap().settings
     }
 
     fn of(settings: &[Setting], key: &str) -> (Vec<String>, Origin) {
@@ -221,7 +221,7 @@ mod tests {
     fn a_faulty_variable_is_named() {
         let variable = |name: &str| (name == "LANDFALL_ACCOUNT").then(|| "12".to_owned());
         let arguments = ["landfall", "config", "--config", "/dev/null"].map(OsString::from);
-        let Err(error) = line::<Landfall>(Landfall::command(), &arguments, &variable) else {
+        let Err(error) = line::<Landfall>(crate::help::grouped(Landfall::command()), &arguments, &variable) else {
             unreachable!("a faulty variable was taken")
         };
         assert_eq!(error.to_string(), "LANDFALL_ACCOUNT: must be twelve digits");

@@ -3,7 +3,7 @@
 use super::POLL;
 use super::event::Printer;
 use super::tail::Tail;
-use crate::client::{CallError, Patient};
+use crate::client::{CallError, Patient, part};
 use crate::exit::user_error;
 use aws::codebuild::MODEL;
 use kernel::Timestamp;
@@ -53,7 +53,7 @@ async fn drain(client: &mut Patient, tail: &mut Tail, out: Printer) -> anyhow::R
 
 async fn get(client: &mut Patient, id: &str) -> anyhow::Result<Value> {
     let mut found = client.call(&MODEL, "BatchGetBuilds", &json!({"ids": [id]})).await?;
-    match found["builds"][0].take() {
+    match part(&mut found, "/builds/0") {
         Value::Null => {
             Err(user_error(format!("there is no build '{id}'; `aws codebuild list-builds` lists those there are")))
         }

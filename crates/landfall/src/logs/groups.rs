@@ -1,6 +1,6 @@
 //! The log groups there are.
 
-use crate::client::Patient;
+use crate::client::{Patient, part};
 use aws::logs::MODEL;
 use comfy_table::{Table, presets};
 use kernel::Timestamp;
@@ -12,10 +12,10 @@ pub(super) async fn print(client: &mut Patient, as_json: bool) -> anyhow::Result
     let mut input = json!({});
     loop {
         let mut page = client.call(&MODEL, "DescribeLogGroups", &input).await?;
-        if let Value::Array(more) = page["logGroups"].take() {
+        if let Value::Array(more) = part(&mut page, "/logGroups") {
             groups.extend(more);
         }
-        match page["nextToken"].take() {
+        match part(&mut page, "/nextToken") {
             Value::String(token) => input["nextToken"] = token.into(),
             _ => break,
         }

@@ -1,6 +1,6 @@
 //! `landfall pipeline list`.
 
-use crate::client::{Client, ServerArguments};
+use crate::client::{Client, ServerArguments, part};
 use aws::codepipeline::MODEL;
 use clap::Args;
 use comfy_table::{Table, presets};
@@ -97,7 +97,7 @@ pub(crate) async fn all(client: &Client) -> anyhow::Result<Vec<Pipeline>> {
         let name = found["name"].as_str().unwrap_or_default().to_owned();
         let newest = json!({"pipelineName": name, "maxResults": 1});
         let mut newest = client.call(&MODEL, "ListPipelineExecutions", newest).await?;
-        let newest = newest["pipelineExecutionSummaries"][0].take();
+        let newest = part(&mut newest, "/pipelineExecutionSummaries/0");
         pipelines.push(Pipeline { name, version: found["version"].as_i64().unwrap_or_default(), newest });
     }
     Ok(pipelines)

@@ -2,7 +2,7 @@
 
 use super::picture::Picture;
 use super::select::{Wanted, select};
-use crate::client::{CallError, Patient, ServerArguments};
+use crate::client::{CallError, Patient, ServerArguments, part};
 use crate::exit::{Failed, Interrupted, user_error};
 use crate::terminal::Canvas;
 use aws::codepipeline::MODEL;
@@ -57,13 +57,13 @@ async fn follow(arguments: &Arguments) -> anyhow::Result<String> {
     loop {
         let mut found =
             client.call(&MODEL, "GetPipelineExecution", &asked).await.map_err(|error| explain(name, error))?;
-        let execution = found["pipelineExecution"].take();
+        let execution = part(&mut found, "/pipelineExecution");
         if structure.is_null() {
             structure = definition(&mut client, name, &execution["pipelineVersion"]).await?;
         }
         let filter = json!({"pipelineName": name, "filter": {"pipelineExecutionId": id}});
         let mut details = client.call(&MODEL, "ListActionExecutions", &filter).await?;
-        let details = details["actionExecutionDetails"].take();
+        let details = part(&mut details, "/actionExecutionDetails");
         let picture = Picture::of(&structure, &execution, details.as_array().map_or(&[], Vec::as_slice));
         let (status, ended) = (picture.status.clone(), picture.has_ended());
         screen.show(picture)?;
@@ -88,7 +88,7 @@ async fn begun(client: &mut Patient, arguments: &Arguments) -> anyhow::Result<St
             .call(&MODEL, "ListPipelineExecutions", &input)
             .await
             .map_err(|error| explain(&arguments.name, error))?;
-        let summaries = found["pipelineExecutionSummaries"].take();
+        let summaries = part(&mut found, "/pipelineExecutionSummaries");
         if let Some(id) = select(summaries.as_array().map_or(&[], Vec::as_slice), wanted) {
             return Ok(id);
         }
@@ -105,7 +105,8 @@ async fn definition(client: &mut Patient, name: &str, version: &Value) -> anyhow
     if version.is_i64() {
         input["version"] = version.clone();
     }
-    Ok(client.call(&MODEL, "GetPipeline", &input).await?["pipeline"].take())
+    let mut found = client.call(&MODEL, "GetPipeline", &input).await?;
+    Ok(part(&mut found, "/pipeline"))
 }
 
 fn explain(name: &str, error: CallError) -> anyhow::Error {
