@@ -39,7 +39,7 @@ class Journey:
     def walk(self) -> None:
         """From the start to the end, over what is there."""
         self.keep_promises()
-        for step in (self.people, self.objects, self.leavings, self.sources, self.rollout, self.pipeline, self.triggers):
+        for step in (self.people, self.objects, self.leavings, self.sources, self.rollout, self.pipeline, self.triggers, self.gate):
             step()
 
     def keep_promises(self) -> None:
@@ -209,6 +209,44 @@ class Journey:
         self.promise_executions({started["pipelineExecutionId"]})
         self.wait_for(3)
 
+    def gate(self) -> None:
+        """A site that somebody rejects, has asked for again, and approves; its stage is closed, opened and rolled back."""
+        codepipeline, s3 = self.client("codepipeline"), self.client("s3")
+        for bucket in ("gate-inbox", "gate-site"):
+            self.ensure(f"bucket {bucket}", lambda name=bucket: s3.head_bucket(Bucket=name), lambda name=bucket: s3.create_bucket(Bucket=name))
+        s3.put_bucket_versioning(Bucket="gate-inbox", VersioningConfiguration={"Status": "Enabled"})
+        self.ensure("site", lambda: s3.head_object(Bucket="gate-inbox", Key="site.zip"), lambda: pipelines.upload(self, "gate", {"index.html": "one"}))
+        ask = pipelines.action("Ask", "Approval", "Manual", {})
+        publish = pipelines.action("Publish", "Deploy", "S3", {"BucketName": "gate-site", "Extract": "true"}, ["Source"])
+        self.ensure(
+            "gate", lambda: codepipeline.get_pipeline(name="gate"),
+            lambda: codepipeline.create_pipeline(pipeline={
+                "name": "gate", "roleArn": f"arn:aws:iam::{ACCOUNT}:role/codepipeline", "pipelineType": "V2",
+                "artifactStore": {"type": "S3", "location": "artifacts"},
+                "stages": [pipelines.inbox("gate"), {"name": "Gate", "actions": [ask]}, {"name": "Site", "actions": [publish]}]}))
+        first = pipelines.executions(self, "gate")[-1]["pipelineExecutionId"]
+        self.answer(first, 0, "Rejected")
+        eventually(lambda: pipelines.executions(self, "gate")[-1]["status"] != "InProgress" or len(asked(self, first)) > 1, 30, "the rejection")
+        if len(asked(self, first)) == 1:
+            codepipeline.retry_stage_execution(pipelineName="gate", stageName="Gate", pipelineExecutionId=first, retryMode="FAILED_ACTIONS")
+        self.answer(first, 1, "Approved")
+        eventually(lambda: pipelines.executions(self, "gate")[-1]["status"] == "Succeeded", 60, "the publication")
+        transition = {"pipelineName": "gate", "stageName": "Site", "transitionType": "Inbound"}
+        codepipeline.disable_stage_transition(**transition, reason="freeze")
+        codepipeline.enable_stage_transition(**transition)
+        if len(pipelines.executions(self, "gate")) == 1:
+            codepipeline.rollback_stage(pipelineName="gate", stageName="Site", targetPipelineExecutionId=first)
+        eventually(lambda: pipelines.executions(self, "gate")[0]["status"] == "Succeeded", 60, "the rollback")
+        self.promises["gate"] = lambda: asked(self, first) == ["Failed", "Succeeded"] and published(self) == "one"
+
+    def answer(self, execution: str, attempt: int, status: str) -> None:
+        """Answers the approval's attempt of that number, unless that was done before."""
+        eventually(lambda: len(asked(self, execution)) > attempt, 60, f"approval {attempt}")
+        if asked(self, execution)[attempt] == "InProgress":
+            token = eventually(lambda: pipelines.state(self, "gate")["Gate"]["actionStates"][0]["latestExecution"].get("token"), 30, "its token")
+            self.client("codepipeline").put_approval_result(
+                pipelineName="gate", stageName="Gate", actionName="Ask", token=token, result={"status": status, "summary": ""})
+
     def wait_for(self, count: int) -> None:
         """Waits until there are `count` executions and all have ended."""
         def ended():
@@ -227,6 +265,16 @@ class Journey:
 def pipelines_of(journey: Journey) -> list[dict]:
     """Executions, newest first."""
     return journey.client("codepipeline").list_pipeline_executions(pipelineName="app")["pipelineExecutionSummaries"]
+
+
+def asked(journey: Journey, execution: str) -> list[str]:
+    """The statuses of the approval's attempts, oldest first."""
+    actions = pipelines.actions(journey, "gate", execution)
+    return [action["status"] for action in actions if action["actionName"] == "Ask"]
+
+
+def published(journey: Journey) -> str:
+    return journey.client("s3").get_object(Bucket="gate-site", Key="index.html")["Body"].read().decode()
 
 
 def found(look, *absent: str):
