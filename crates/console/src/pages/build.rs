@@ -21,6 +21,7 @@ use crate::rules::moment::{Elapsed, Moment, span};
 use crate::rules::revision::Revision;
 use crate::rules::route::Deed;
 use crate::service::{Service, Visit};
+use crate::view::board::who;
 
 /// Lines of the log that the page has at first, and that one message adds.
 const LINES: i32 = 500;
@@ -43,8 +44,8 @@ pub(super) struct Build {
 }
 
 #[derive(Template)]
-#[template(path = "build_facts.html")]
-struct Facts<'v> {
+#[template(path = "build_head.html")]
+struct Head<'v> {
     address: String,
     form_token: &'v str,
     title: String,
@@ -52,13 +53,18 @@ struct Facts<'v> {
     project_address: String,
     mark: Mark,
     complete: bool,
+    phases: Vec<Phase>,
+}
+
+#[derive(Template)]
+#[template(path = "build_facts.html")]
+struct Facts {
     facts: Vec<Fact>,
     revision: Option<Revision>,
     started: Option<Moment>,
     took: Option<Elapsed>,
     /// The pipeline that started it.
     pipeline: Option<Fact>,
-    phases: Vec<Phase>,
     /// Environment and exported variables.
     variables: Vec<Fact>,
     exported: Vec<Fact>,
@@ -141,10 +147,11 @@ impl Subject for Build {
         let build = log::build(service, visit, &self.id).await?;
         self.place = LogPlace::of(&build);
         self.complete = build.build_complete.unwrap_or(false);
-        let mut parts = vec![Part::new("build", &facts(visit, build))?];
+        let mut parts = vec![Part::new("build", &head(visit, &build))?];
         if !self.follows {
             parts.push(self.log(service, visit).await?);
         }
+        parts.push(Part::new("facts", &facts(visit, build))?);
         Ok(parts)
     }
 
@@ -206,34 +213,36 @@ async fn rings(events: &mut EventStream<StartLiveTailResponseStream>) -> bool {
     false
 }
 
-fn facts(visit: &Visit, build: Shape) -> Facts<'_> {
-    let text = |member: &Option<String>| member.clone().unwrap_or_default();
-    let (region, now) = (visit.region.as_str(), visit.now);
-    let id = text(&build.id);
-    let project = text(&build.project_name);
+fn head<'v>(visit: &'v Visit, build: &Shape) -> Head<'v> {
+    let (id, project) = (text(&build.id), text(&build.project_name));
     let number = build.build_number.map(|number| number.to_string()).unwrap_or_default();
-    Facts {
-        address: link::build(region, &id),
+    Head {
+        address: link::build(&visit.region, &id),
         form_token: &visit.form_token,
         title: format!("#{number}"),
-        project_address: link::project(region, &project),
+        project_address: link::project(&visit.region, &project),
         project,
         mark: Mark::of(build.build_status.as_deref().unwrap_or_default()),
         complete: build.build_complete.unwrap_or(false),
-        revision: revision(&build),
-        started: build.start_time.map(|time| Moment::new(now, time)),
-        took: build.start_time.map(|start| Elapsed::new(now, start, build.end_time)),
-        pipeline: build.initiator.as_deref().and_then(|initiator| pipeline(region, initiator)),
-        phases: build.phases.iter().flatten().map(|phase| self::phase(now, phase)).collect(),
-        facts: given(&build),
-        variables: variables(build.environment.and_then(|environment| environment.environment_variables)),
-        exported: build
-            .exported_environment_variables
-            .unwrap_or_default()
-            .into_iter()
-            .map(|variable| Fact { name: text(&variable.name), value: text(&variable.value) })
-            .collect(),
+        phases: build.phases.iter().flatten().map(|phase| self::phase(visit.now, phase)).collect(),
     }
+}
+
+fn facts(visit: &Visit, build: Shape) -> Facts {
+    let exported = build.exported_environment_variables.iter().flatten();
+    Facts {
+        revision: revision(&build),
+        started: build.start_time.map(|time| Moment::new(visit.now, time)),
+        took: build.start_time.map(|start| Elapsed::new(visit.now, start, build.end_time)),
+        pipeline: build.initiator.as_deref().and_then(|initiator| pipeline(&visit.region, initiator)),
+        facts: given(&build),
+        exported: exported.map(|one| Fact { name: text(&one.name), value: text(&one.value) }).collect(),
+        variables: variables(build.environment.and_then(|environment| environment.environment_variables)),
+    }
+}
+
+fn text(member: &Option<String>) -> String {
+    member.clone().unwrap_or_default()
 }
 
 fn revision(build: &Shape) -> Option<Revision> {
@@ -256,7 +265,7 @@ fn given(build: &Shape) -> Vec<Fact> {
         ("Image", environment.and_then(|environment| environment.image.clone())),
         ("Compute", environment.and_then(|environment| environment.compute_type.clone())),
         ("Timeout", build.timeout_in_minutes.map(|minutes| format!("{minutes} min"))),
-        ("Service role", build.service_role.clone()),
+        ("Service role", build.service_role.as_deref().map(who)),
         ("Artifacts", build.artifacts.as_ref().and_then(|artifacts| artifacts.location.clone())),
     ];
     let fact = |(name, value): (&str, Option<String>)| {

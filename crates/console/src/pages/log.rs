@@ -86,6 +86,18 @@ pub(super) async fn read(
     }
 }
 
+/// The token, if there is a line behind it: at either end of a log there is one all the same.
+async fn leading_on(
+    service: &Service,
+    visit: &Visit,
+    place: &LogPlace,
+    token: Option<String>,
+) -> Result<Option<String>, Error> {
+    let Some(token) = token else { return Ok(None) };
+    let next = read(service, visit, place, From::Token(&token), 1).await?;
+    Ok(Some(token).filter(|_| !next.events.is_empty()))
+}
+
 /// The lines as HTML; `style` is what is in force before and after them.
 pub(super) fn html(style: &mut Style, events: &[OutputLogEvent]) -> String {
     let mut html = String::new();
@@ -147,21 +159,19 @@ impl Subject for Log {
         let page = match LogPlace::of(&build(service, visit, &self.build).await?) {
             Some(place) => {
                 let from = at.as_deref().map_or(From::Head, From::Token);
-                read(service, visit, &place, from, PAGE).await?
+                let mut page = read(service, visit, &place, from, PAGE).await?;
+                page.forward = leading_on(service, visit, &place, page.forward).await?;
+                page.backward = leading_on(service, visit, &place, page.backward).await?;
+                page
             }
             None => Lines { events: Vec::new(), forward: None, backward: None },
         };
-        // At either end the token that was sent comes back.
-        let next = |token: Option<String>| {
-            token
-                .filter(|token| !page.events.is_empty() && Some(token) != at.as_ref())
-                .map(|token| format!("{address}?at={}", link::encode(&token)))
-        };
+        let at = |token: Option<String>| token.map(|token| format!("{address}?at={}", link::encode(&token)));
         let whole = Whole {
             build: self.build.clone(),
             lines: html(&mut Style::default(), &page.events),
-            earlier: next(page.backward.clone()).filter(|_| at.is_some()),
-            later: next(page.forward.clone()),
+            earlier: at(page.backward),
+            later: at(page.forward),
             build_address,
             address: address.clone(),
         };

@@ -11,6 +11,7 @@ use kernel::Event;
 
 use super::{Failure, Part, Section, Subject};
 use crate::rules::link;
+use crate::rules::mark::Mark;
 use crate::service::{Service, Visit};
 use crate::view::board::{self, Place, Stage};
 use crate::view::history::{self, Row};
@@ -30,6 +31,8 @@ struct Pipeline {
     address: String,
     stages: Vec<Stage>,
     latest: Option<Row>,
+    /// What matters more than how the latest execution is.
+    mark: Option<Mark>,
 }
 
 #[derive(Template)]
@@ -109,11 +112,14 @@ async fn card(service: &Service, visit: &Visit, name: &str) -> Result<Part, Fail
     let input = GetPipelineStateInput { name: Some(name.to_owned()) };
     let state = service.codepipeline.get_pipeline_state(&visit.caller, input).await?;
     let place = Place { region: &visit.region, pipeline: name, now: visit.now };
+    let stages = board::stages(place, &state, None);
+    let decides = stages.iter().any(|stage| stage.mark == Mark::approval());
     let pipeline = Pipeline {
         name: name.to_owned(),
         address: link::pipeline(&visit.region, name),
-        stages: board::stages(place, &state, None),
         latest: latest(service, visit, name).await?.map(|summary| history::row(place, &summary)),
+        mark: decides.then(Mark::approval),
+        stages,
     };
     let id = format!("pipeline-{name}");
     Part::new(id.clone(), &Card { id, pipeline })

@@ -6,6 +6,7 @@
 mod api;
 mod browser;
 mod endpoint;
+mod going_on;
 mod reply;
 mod route;
 mod whole;
@@ -54,6 +55,7 @@ struct Peer {
     address: Option<String>,
     /// `http` or `https`.
     scheme: &'static str,
+    ends: going_on::Ends,
 }
 
 impl Listener {
@@ -97,14 +99,19 @@ impl Listener {
 
     async fn accepted(self: Arc<Self>, stream: TcpStream, address: Option<String>, tls: Option<Arc<Tls>>) {
         let Some(tls) = tls else {
-            return self.connection(stream, Peer { address, scheme: "http" }).await;
+            return self.connection(stream, self.peer(address, "http")).await;
         };
         match tls.accept(stream).await {
-            Ok(Accepted::Tls(stream)) => self.connection(stream, Peer { address, scheme: "https" }).await,
+            Ok(Accepted::Tls(stream)) => self.connection(stream, self.peer(address, "https")).await,
             Ok(Accepted::NotTls) => tracing::debug!("a client spoke plain HTTP to the HTTPS port"),
             // Most often a client that does not trust the certificate.
             Err(error) => tracing::debug!(%error, "no TLS handshake"),
         }
+    }
+
+    /// Who is at the other end of a new connection.
+    fn peer(&self, address: Option<String>, scheme: &'static str) -> Peer {
+        Peer { address, scheme, ends: going_on::Ends { stop: self.stop.clone(), hang_up: Stop::new() } }
     }
 
     async fn connection<S>(self: Arc<Self>, stream: S, peer: Peer)
@@ -114,7 +121,7 @@ impl Listener {
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
         builder.http2().timer(TokioTimer::new());
-        let listener = Arc::clone(&self);
+        let (listener, hang_up) = (Arc::clone(&self), peer.ends.hang_up.clone());
         let service = service_fn(move |request| {
             let (listener, peer) = (Arc::clone(&listener), peer.clone());
             async move { Ok::<_, Infallible>(listener.request(request, peer).await) }
@@ -123,9 +130,13 @@ impl Listener {
         tokio::pin!(connection);
         tokio::select! {
             ended = connection.as_mut() => return log_end(ended),
+            () = hang_up.stopped() => return,
             () = self.stop.stopped() => connection.as_mut().graceful_shutdown(),
         }
-        log_end(connection.await);
+        tokio::select! {
+            ended = connection => log_end(ended),
+            () = hang_up.stopped() => {}
+        }
     }
 
     async fn request(&self, mut request: Request<Incoming>, peer: Peer) -> Response<Body> {
@@ -150,13 +161,14 @@ impl Listener {
             return reply::text(403, refusal);
         }
         let endpoint = self.endpoints.of(request.headers(), peer.scheme);
-        let from = Origin { request_id, source_ip: peer.address.as_deref(), endpoint, stop: &self.stop };
+        let from = Origin { request_id, source_ip: peer.address.as_deref(), endpoint, ends: &peer.ends };
         let signed_for = services.authenticator.claimed_service(&request);
         match route::route(&request, signed_for.as_deref()) {
             Destination::Health => reply::text(200, "ok\n"),
             Destination::Git { repository } => git(services, request, &repository, &from).await,
-            Destination::S3 => s3(services, request, &from).await,
+            Destination::S3 => reply::apart(s3(services, request, &from).await),
             Destination::Api { service } => api::answer(services, request, &service, &from).await,
+            Destination::Console => console(services, request, &from).await,
             Destination::Operator { operation } => api::answer_operator(services, request, &operation, &from).await,
             Destination::NotBuilt { what } => {
                 reply::text(501, format!("{what} is not built in this version of Landfall.\n"))
@@ -170,7 +182,7 @@ impl Door for Listener {
         // A build may be back before the services are: the clone sees them when they come.
         let listener = Arc::new(self.clone());
         let span = tracing::debug_span!("inside", container = %label);
-        let peer = Peer { address: None, scheme: "http" };
+        let peer = self.peer(None, "http");
         Box::pin(Self::connection(listener, stream, peer).instrument(span))
     }
 }
@@ -190,8 +202,8 @@ struct Origin<'r> {
     source_ip: Option<&'r str>,
     /// Scheme and host by which the request came.
     endpoint: Option<String>,
-    /// Ends replies that would go on.
-    stop: &'r Stop,
+    /// For replies that go on.
+    ends: &'r going_on::Ends,
 }
 
 impl Origin<'_> {
@@ -199,6 +211,12 @@ impl Origin<'_> {
     fn of(&self, caller: Caller) -> Caller {
         Caller { endpoint: self.endpoint.clone(), ..caller }
     }
+}
+
+async fn console(services: &Services, request: Request<Incoming>, from: &Origin<'_>) -> Response<Body> {
+    let endpoint = from.endpoint.as_deref().unwrap_or(&services.about.url);
+    let arrival = console::Arrival { request_id: from.request_id, source_ip: from.source_ip, endpoint };
+    services.console.serve(request, &arrival).await
 }
 
 async fn git(services: &Services, request: Request<Incoming>, repository: &str, from: &Origin<'_>) -> Response<Body> {

@@ -2,11 +2,8 @@
 
 use aws::protocol;
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _};
 use http::{HeaderValue, Response};
-use http_body::Frame;
-use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
-use kernel::Stop;
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use std::io;
 
 /// The body of every reply: bytes, or a stream.
@@ -15,20 +12,6 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 /// A body of known bytes.
 pub(super) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
-}
-
-/// A reply that goes on until its chunks end or the server stops. A client that does not read holds the chunks back.
-pub(super) fn stream(
-    content_type: &'static str,
-    chunks: impl Stream<Item = Bytes> + Send + 'static,
-    stop: &Stop,
-) -> Response<Body> {
-    let stop = stop.clone();
-    let chunks = chunks.take_until(Box::pin(async move { stop.stopped().await }));
-    let body = StreamBody::new(chunks.map(|chunk| Ok(Frame::data(chunk))));
-    let mut response = Response::new(body.boxed_unsync());
-    response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
-    response
 }
 
 /// A plain-text reply.
@@ -49,6 +32,14 @@ pub(super) fn api(reply: protocol::Reply) -> Response<Body> {
 pub(super) fn git_denied(denied: &iam::GitDenied) -> Response<Body> {
     let mut response = text(401, format!("{denied}\n"));
     response.headers_mut().insert("www-authenticate", HeaderValue::from_static("Basic realm=\"landfall\""));
+    response
+}
+
+/// With leave for a browser to show it and run its scripts, but not in this server's name: an object is anybody's, and
+/// the console's pages are on the same origin.
+pub(super) fn apart(mut response: Response<Body>) -> Response<Body> {
+    let sandbox = HeaderValue::from_static("sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts");
+    response.headers_mut().insert("content-security-policy", sandbox);
     response
 }
 

@@ -23,6 +23,8 @@ pub(super) enum Destination {
         /// The signing name of the scope, or empty for an unsigned call.
         service: String,
     },
+    /// The web pages.
+    Console,
     /// What whoever runs the server asks of it.
     Operator {
         /// The operation's name.
@@ -43,6 +45,10 @@ pub(super) fn route<B>(request: &Request<B>, signed_for: Option<&str>) -> Destin
     {
         return Destination::Operator { operation: operation.to_owned() };
     }
+    // A page of a browser's may have any query; who signs for a service means that service.
+    if signed_for.is_none() && is_console(path) {
+        return Destination::Console;
+    }
     match signed_for {
         Some("s3") => return Destination::S3,
         Some(service) => return Destination::Api { service: service.to_owned() },
@@ -60,10 +66,11 @@ pub(super) fn route<B>(request: &Request<B>, signed_for: Option<&str>) -> Destin
     if path == "/v2" || path.starts_with("/v2/") {
         return Destination::NotBuilt { what: "The image registry" };
     }
-    if path.starts_with("/_landfall/") {
-        return Destination::NotBuilt { what: "The console" };
-    }
     Destination::S3
+}
+
+fn is_console(path: &str) -> bool {
+    path.strip_prefix(console::PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The repository of `/v1/repos/NAME/info/refs` and its siblings.
@@ -111,7 +118,10 @@ mod tests {
             ("/", &form[..], None, api("")),
             ("/bucket/form", &form[..], None, Destination::S3),
             ("/v2/", &[][..], None, Destination::NotBuilt { what: "The image registry" }),
-            ("/_landfall/console", &[][..], None, Destination::NotBuilt { what: "The console" }),
+            ("/_landfall/console", &[][..], None, Destination::Console),
+            ("/_landfall/console/us-east-1/pipelines/app", &form[..], None, Destination::Console),
+            ("/_landfall/console/", &[][..], Some("codebuild"), api("codebuild")),
+            ("/_landfall/consoles", &[][..], None, Destination::S3),
             ("/_landfall/operator/DescribeServer", &[][..], Some("landfall"), operator("DescribeServer")),
             ("/_landfall/operator/DescribeServer", &[][..], None, operator("DescribeServer")),
             ("/_landfall/operator/DescribeServer", &[][..], Some("s3"), Destination::S3),

@@ -3,6 +3,8 @@
 //! The bodies are JSON. One file per operation; each passes the guard as `landfall:OPERATION`. Only a root key may ask:
 //! what is asked here concerns the whole server, not one account's things.
 
+mod collect_garbage;
+mod create_console_link;
 mod describe_server;
 
 use crate::serve::Services;
@@ -33,6 +35,8 @@ pub(crate) async fn call(services: &Services, caller: &Caller, operation: &str, 
     let input = read(body)?;
     services.guard.pass(caller, SERVICE, operation, &action, &[]).await?;
     match operation {
+        "CollectGarbage" => collect_garbage::collect(services, &input).await,
+        "CreateConsoleLink" => create_console_link::create(services, caller).await,
         "DescribeServer" => Ok(describe_server::describe(services, &input)),
         _ => Err(Error::modelled("UnknownOperationException", 404, format!("Landfall knows no {action}."))),
     }

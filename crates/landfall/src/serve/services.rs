@@ -7,6 +7,7 @@ use super::options::{Auth, Options};
 use super::registry;
 use super::repositories::Repositories;
 use crate::agent_binary;
+use crate::data::Collection;
 use crate::exit::user_error;
 use crate::listener::Listener;
 use anyhow::Context as _;
@@ -14,7 +15,7 @@ use aws::codepipeline::CodePipeline;
 use aws::internal::{codebuild::PipelineBuilds, codecommit::Sources, codepipeline::PipelineRegions};
 use aws::{Dispatch, Guard};
 use engine::{Engine, EngineOptions};
-use kernel::{Blobs, Clock, Ids, Scope, Seal, Stop, Store, SystemIds, Timestamp};
+use kernel::{Blobs, Clock, Collector, Ids, Scope, Seal, Stop, Store, SystemIds, Timestamp, UnusedBlobs};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -32,6 +33,7 @@ pub(crate) struct Services {
     /// For what Landfall itself is asked.
     pub(crate) guard: Guard,
     pub(crate) about: About,
+    pub(crate) collection: Arc<Collection>,
 }
 
 /// How this server runs.
@@ -56,6 +58,8 @@ pub(super) struct Wiring<'w> {
     pub(super) stop: &'w Stop,
     /// The reconcilers.
     pub(super) tasks: &'w mut JoinSet<()>,
+    /// Those who remove what is past its time.
+    pub(super) collectors: Vec<Arc<dyn Collector>>,
 }
 
 /// What every service stands on.
@@ -87,6 +91,7 @@ impl Wiring<'_> {
         let s3 = self.s3(&ground)?;
         let logs = self.logs(&ground)?;
         let git = self.codecommit(&ground);
+        self.collectors.push(Arc::clone(&git) as _);
         let gate = registry::CODECOMMIT.gate(&ground.guard)?.violations(codecommit::violation);
         let codecommit = Arc::new(aws::codecommit::Gated::new(Arc::clone(&git) as _, gate));
         let sources: Arc<dyn Sources> =
@@ -94,13 +99,16 @@ impl Wiring<'_> {
         let builds = self.codebuild(&ground, &s3, &logs, &sources)?;
         let gate = registry::CODEBUILD.gate(&ground.guard)?.violations(codebuild::violation);
         let codebuild = Arc::new(aws::codebuild::Gated::new(Arc::clone(&builds) as _, gate));
+        self.collectors.push(Arc::clone(&builds) as _);
         let pipeline_builds = Arc::new(aws::internal::codebuild::Gated::new(builds, ground.guard.clone()));
         let deployments = self.codedeploy(&ground);
         let gate = registry::CODEDEPLOY.gate(&ground.guard)?.violations(codedeploy::violation);
         let codedeploy = Arc::new(aws::codedeploy::Gated::new(Arc::clone(&deployments) as _, gate));
+        self.collectors.push(Arc::clone(&deployments) as _);
         let host_commands = aws::codedeploy_commands::Gated::new(deployments, ground.guard.clone());
         let sisters = Sisters { s3, logs, codecommit, sources, codebuild, pipeline_builds, codedeploy };
         let pipelines = self.codepipeline(&ground, &sisters)?;
+        self.collectors.push(Arc::clone(&pipelines) as _);
         self.serve(&ground, sisters, pipelines, git, host_commands)
     }
 
@@ -133,7 +141,23 @@ impl Wiring<'_> {
         ];
         let s3 = if open { s3.trusting() } else { s3 };
         let (guard, about) = (guard.clone(), self.about(ground));
-        Ok(Arc::new(Services { authenticator, open, api, s3, git, host_commands, console, guard, about }))
+        let collection = self.collection(ground);
+        Ok(Arc::new(Services { authenticator, open, api, s3, git, host_commands, console, guard, about, collection }))
+    }
+
+    /// Collects daily what those who were wired have past its time.
+    fn collection(&mut self, ground: &Ground) -> Arc<Collection> {
+        let collectors = std::mem::take(&mut self.collectors);
+        let collection = Collection::new(collectors, self.options.retention(), Arc::clone(&ground.clock));
+        self.tasks.spawn(Arc::clone(&collection).run(self.stop.clone()));
+        collection
+    }
+
+    /// The content of one service; what none of its documents refers to is collected.
+    fn blobs(&mut self, service: &str, unused: &'static str) -> anyhow::Result<Blobs> {
+        let blobs = Blobs::open(&self.options.data_dir, service)?;
+        self.collectors.push(Arc::new(UnusedBlobs::new(self.store.service(service), blobs.clone(), unused)));
+        Ok(blobs)
     }
 
     fn about(&self, ground: &Ground) -> About {
@@ -191,6 +215,7 @@ impl Wiring<'_> {
             ids: Arc::clone(&ground.ids),
         });
         self.tasks.spawn(Arc::clone(&service).run(self.stop.clone()));
+        self.collectors.push(Arc::clone(&service) as _);
         let gate = registry::LOGS.gate(&ground.guard)?.violations(logs::violation);
         Ok(Arc::new(aws::logs::Gated::new(service, gate)))
     }
@@ -217,7 +242,7 @@ impl Wiring<'_> {
     ) -> anyhow::Result<Arc<codebuild::Service>> {
         let service = codebuild::Service::new(codebuild::Dependencies {
             documents: self.store.service("codebuild"),
-            blobs: Blobs::open(&self.options.data_dir, "codebuild")?,
+            blobs: self.blobs("codebuild", "unused content of builds")?,
             clock: Arc::clone(&ground.clock),
             ids: Arc::clone(&ground.ids),
             principals: Arc::clone(&ground.iam) as _,
@@ -248,7 +273,7 @@ impl Wiring<'_> {
     fn codepipeline(&mut self, ground: &Ground, sisters: &Sisters) -> anyhow::Result<Arc<codepipeline::Service>> {
         let service = codepipeline::Service::new(codepipeline::Dependencies {
             documents: self.store.service("codepipeline"),
-            blobs: Blobs::open(&self.options.data_dir, "codepipeline")?,
+            blobs: self.blobs("codepipeline", "unused content of pipelines")?,
             clock: Arc::clone(&ground.clock),
             ids: Arc::clone(&ground.ids),
             seal: Arc::clone(&ground.seal),
