@@ -223,3 +223,23 @@ async fn a_build_that_can_never_be_carried_on_can_still_be_stopped() {
     };
     tokio::time::timeout(Duration::from_secs(20), stopped).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_failing_build_is_tried_again_as_often_as_its_project_says() {
+    let world = World::new().await;
+    world.project(SPEC, json!({"autoRetryLimit": 2})).await;
+    let first = world.start(&[("EXIT", "7")]).await;
+    let next = |build: &aws::codebuild::Build| build.auto_retry_config.clone().unwrap().next_auto_retry;
+    let mut build = world.finished(&first).await;
+    for number in 1..=2 {
+        let arn = next(&build).unwrap();
+        let (_, id) = arn.split_once("build/").unwrap();
+        let following = world.finished(id).await;
+        let tries = following.auto_retry_config.clone().unwrap();
+        assert_eq!((tries.auto_retry_number, tries.previous_auto_retry), (Some(number), build.arn));
+        assert_eq!(following.build_number, Some(i64::from(number) + 1));
+        build = following;
+    }
+    assert_eq!((next(&build), build.build_status.as_deref()), (None, Some("FAILED")));
+    assert_eq!(world.starts(), [1; 3]);
+}

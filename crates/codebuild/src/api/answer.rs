@@ -8,6 +8,7 @@ use aws::codebuild::{
 use kernel::{Caller, Scope};
 
 use crate::Service;
+use crate::model::build::Tries;
 use crate::model::{Build, Phase, Status, Upload};
 use crate::rules::{arns, artifact_location};
 
@@ -54,13 +55,21 @@ fn shape(scope: &Scope, build: &Build) -> Shape {
         debug_session: plan
             .debug_session
             .map(|enabled| DebugSession { session_enabled: Some(enabled), ..DebugSession::default() }),
-        auto_retry_config: plan.auto_retry_limit.map(|limit| AutoRetryConfig {
-            auto_retry_limit: Some(limit),
-            auto_retry_number: Some(0),
-            ..AutoRetryConfig::default()
-        }),
+        auto_retry_config: tries(scope, build),
         ..Shape::default()
     }
+}
+
+/// Shown where the project has a limit or the build is one of several tries.
+fn tries(scope: &Scope, build: &Build) -> Option<AutoRetryConfig> {
+    let (limit, tries) = (build.plan.auto_retry_limit, &build.tries);
+    let arn = |id: &Option<String>| id.as_ref().map(|id| arns::build(scope, id));
+    (limit.is_some() || *tries != Tries::default()).then(|| AutoRetryConfig {
+        auto_retry_limit: Some(limit.unwrap_or_default()),
+        auto_retry_number: Some(tries.number),
+        next_auto_retry: arn(&tries.next),
+        previous_auto_retry: arn(&tries.previous),
+    })
 }
 
 fn phase(phase: &Phase) -> BuildPhase {

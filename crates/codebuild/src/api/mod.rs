@@ -15,7 +15,7 @@ use kernel::{Caller, CommitError, StoreError};
 
 use crate::Service;
 
-pub(crate) use start::publish;
+pub(crate) use start::{again, publish};
 
 #[async_trait]
 impl CodeBuild for Service {

@@ -7,13 +7,13 @@ use aws::Error;
 use aws::codebuild::{RetryBuildInput, RetryBuildOutput, StartBuildInput, StartBuildOutput, error};
 use aws::internal::codebuild::PipelineContext;
 use kernel::client_token::{self, Lookup, Pending};
-use kernel::{Batch, Caller, Event, Large, Page, Principal, Scope, Stored};
+use kernel::{Batch, Caller, Event, Large, Page, Principal, Scope, StoreError, Stored};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{ATTEMPTS, answer, builds, is_race, projects, refused};
 use crate::Service;
-use crate::model::build::ACTIVE;
+use crate::model::build::{ACTIVE, Tries};
 use crate::model::{Build, Counter, PipelineStart, Plan, Project};
 use crate::rules::buildspec_location::BuildspecLocation;
 use crate::rules::phases::Life;
@@ -243,6 +243,41 @@ fn accepted(service: &Service, project: &str, number: i64, order: Order) -> Buil
         exported: BTreeMap::new(),
         artifact_names: vec![],
         uploads: vec![],
+        tries: Tries::default(),
+    }
+}
+
+/// Another try of a build that failed.
+pub(crate) struct Again {
+    pub(crate) build: Build,
+    project: Stored<Project>,
+    counter: Option<Stored<Counter>>,
+}
+
+/// The build that follows `old` by itself; none where the project is gone. It takes the place of `old`, so the
+/// project's limit needs no look.
+pub(crate) async fn again(service: &Service, scope: &Scope, old: &Build) -> Result<Option<Again>, StoreError> {
+    let documents = &service.dependencies.documents;
+    let Some(project) = documents.get::<Project>(scope, &old.project).await? else { return Ok(None) };
+    let counter = documents.get::<Counter>(scope, &old.project).await?;
+    let number = counter.as_ref().map_or(0, |counter| counter.last) + 1;
+    let order = Order {
+        plan: old.plan.clone(),
+        buildspec: old.buildspec.clone().filter(|_| old.inline_buildspec),
+        inline_buildspec: old.inline_buildspec,
+        pipeline: None,
+        initiator: old.initiator.clone(),
+    };
+    let tries = Tries { number: old.tries.number + 1, previous: Some(old.id.clone()), next: None };
+    let build = Build { tries, ..accepted(service, &old.project, number, order) };
+    Ok(Some(Again { build, project, counter }))
+}
+
+impl Again {
+    /// The build, its number and its events.
+    pub(crate) fn add_to(self, service: &Service, batch: Batch, scope: &Scope) -> Batch {
+        let batch = batch.require(&self.project).insert(&self.build);
+        publish(service, count(batch, self.counter, &self.build), scope, None, &self.build)
     }
 }
 

@@ -57,6 +57,20 @@ pub struct Build {
     /// Artifacts that are in their buckets.
     #[serde(default)]
     pub uploads: Vec<Upload>,
+    /// Which try it is.
+    #[serde(default)]
+    pub tries: Tries,
+}
+
+/// A build's place among the tries of one start, which follow each other by themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tries {
+    /// How many builds went before it.
+    pub number: i32,
+    /// The one before.
+    pub previous: Option<String>,
+    /// The one after; there with the commit that completes this one.
+    pub next: Option<String>,
 }
 
 /// A log stream.
@@ -179,6 +193,7 @@ pub(crate) mod tests {
             exported: BTreeMap::new(),
             artifact_names: vec![],
             uploads: vec![],
+            tries: Tries::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod arns;
 pub mod artifact_location;
+pub mod auto_retry;
 pub mod buildspec;
 pub mod buildspec_location;
 pub mod compute;

@@ -86,7 +86,7 @@ pub(super) async fn finish(step: &mut Step) -> Result<(), Pause> {
         }
     };
     kernel::crash_point!("codebuild_after_container_removal");
-    Ok(step.record.advance(status, context).await?)
+    Ok(step.record.complete(status, context).await?)
 }
 
 fn clears_since(step: &Step) -> Duration {

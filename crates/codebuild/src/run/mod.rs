@@ -5,6 +5,7 @@
 //! far the build came and goes on from there. The container outlives the server; its agent connects again and repeats
 //! what was not recorded.
 
+mod complete;
 mod container;
 mod credentials;
 mod download;

@@ -25,6 +25,14 @@ impl Record {
         &self.stored.value
     }
 
+    pub(super) fn stored(&self) -> &Stored<Build> {
+        &self.stored
+    }
+
+    pub(super) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
     pub(crate) fn service(&self) -> &Arc<Service> {
         &self.service
     }
