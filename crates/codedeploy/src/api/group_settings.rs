@@ -9,10 +9,18 @@ use aws::Error;
 use aws::codedeploy::error;
 use aws::codedeploy::*;
 
-/// Lays the given settings over a group's: what is absent stays, an empty list clears.
-pub(super) fn apply(info: &mut DeploymentGroupInfo, settings: UpdateDeploymentGroupInput) -> Result<(), Error> {
+/// Lays the given settings over a group's: what is absent stays, an empty list clears. A role is of the group's
+/// `account`.
+pub(super) fn apply(
+    info: &mut DeploymentGroupInfo,
+    settings: UpdateDeploymentGroupInput,
+    account: &str,
+) -> Result<(), Error> {
     refuse_unbuilt(&settings)?;
     put(&mut info.deployment_config_name, settings.deployment_config_name);
+    if info.service_role_arn.is_none() || settings.service_role_arn.is_some() {
+        check_role(settings.service_role_arn.as_deref(), account)?;
+    }
     put(&mut info.service_role_arn, settings.service_role_arn);
     put(&mut info.auto_rollback_configuration, settings.auto_rollback_configuration);
     put(&mut info.outdated_instances_strategy, settings.outdated_instances_strategy);
@@ -24,7 +32,6 @@ pub(super) fn apply(info: &mut DeploymentGroupInfo, settings: UpdateDeploymentGr
         settings.on_premises_instance_tag_filters,
         settings.on_premises_tag_set,
     )?;
-    check_role(info.service_role_arn.as_deref())?;
     check_rollback(info.auto_rollback_configuration.as_ref())
 }
 
@@ -79,14 +86,14 @@ fn given<T>(list: &Option<Vec<T>>) -> bool {
     list.as_ref().is_some_and(|list| !list.is_empty())
 }
 
-fn check_role(role: Option<&str>) -> Result<(), Error> {
+fn check_role(role: Option<&str>, account: &str) -> Result<(), Error> {
     let role = role.unwrap_or_default();
     if role.is_empty() {
         return Err(error::role_required_exception("The serviceRoleArn of the deployment group is missing."));
     }
     match role.parse::<kernel::Arn>() {
-        Ok(arn) if arn.service == "iam" && arn.resource.starts_with("role/") => Ok(()),
-        _ => Err(error::invalid_role_exception(format!("'{role}' is not the ARN of an IAM role."))),
+        Ok(arn) if arn.service == "iam" && arn.resource.starts_with("role/") && arn.account == account => Ok(()),
+        _ => Err(error::invalid_role_exception(format!("'{role}' is not the ARN of an IAM role of {account}."))),
     }
 }
 
@@ -172,6 +179,8 @@ fn check_style(style: &DeploymentStyle) -> Result<(), Error> {
 mod tests {
     use super::*;
 
+    const ACCOUNT: &str = "123456789012";
+
     fn tag(value: &str) -> TagFilter {
         TagFilter {
             key: Some("Env".to_owned()),
@@ -189,12 +198,16 @@ mod tests {
     fn absent_settings_stay_and_an_empty_list_clears() {
         let mut info = DeploymentGroupInfo::default();
         let on_premises_instance_tag_filters = Some(vec![tag("prod")]);
-        apply(&mut info, UpdateDeploymentGroupInput { on_premises_instance_tag_filters, ..role() }).unwrap();
-        apply(&mut info, UpdateDeploymentGroupInput::default()).unwrap();
+        apply(&mut info, UpdateDeploymentGroupInput { on_premises_instance_tag_filters, ..role() }, ACCOUNT).unwrap();
+        apply(&mut info, UpdateDeploymentGroupInput::default(), ACCOUNT).unwrap();
         assert_eq!(info.on_premises_instance_tag_filters, Some(vec![tag("prod")]));
         let on_premises_instance_tag_filters = Some(Vec::new());
-        apply(&mut info, UpdateDeploymentGroupInput { on_premises_instance_tag_filters, ..Default::default() })
-            .unwrap();
+        apply(
+            &mut info,
+            UpdateDeploymentGroupInput { on_premises_instance_tag_filters, ..Default::default() },
+            ACCOUNT,
+        )
+        .unwrap();
         assert_eq!(info.on_premises_instance_tag_filters, Some(Vec::new()));
     }
 
@@ -203,16 +216,20 @@ mod tests {
         let mut info = DeploymentGroupInfo::default();
         let set = Some(OnPremisesTagSet { on_premises_tag_set_list: Some(vec![vec![tag("prod")]]) });
         let filters = Some(vec![tag("test")]);
-        apply(&mut info, UpdateDeploymentGroupInput { on_premises_instance_tag_filters: filters.clone(), ..role() })
-            .unwrap();
-        apply(&mut info, UpdateDeploymentGroupInput { on_premises_tag_set: set.clone(), ..role() }).unwrap();
+        apply(
+            &mut info,
+            UpdateDeploymentGroupInput { on_premises_instance_tag_filters: filters.clone(), ..role() },
+            ACCOUNT,
+        )
+        .unwrap();
+        apply(&mut info, UpdateDeploymentGroupInput { on_premises_tag_set: set.clone(), ..role() }, ACCOUNT).unwrap();
         assert_eq!((&info.on_premises_instance_tag_filters, &info.on_premises_tag_set), (&None, &set));
         let both = UpdateDeploymentGroupInput {
             on_premises_instance_tag_filters: filters,
             on_premises_tag_set: set,
             ..role()
         };
-        assert_eq!(apply(&mut info, both).unwrap_err().code, "InvalidOnPremisesTagCombinationException");
+        assert_eq!(apply(&mut info, both, ACCOUNT).unwrap_err().code, "InvalidOnPremisesTagCombinationException");
     }
 
     #[test]
@@ -230,7 +247,7 @@ mod tests {
             auto_rollback_configuration: Some(events(3)),
             ..role()
         };
-        apply(&mut DeploymentGroupInfo::default(), ok).unwrap();
+        apply(&mut DeploymentGroupInfo::default(), ok, ACCOUNT).unwrap();
         for (settings, code) in [
             (UpdateDeploymentGroupInput { ec2_tag_filters: many(11), ..role() }, "TagSetListLimitExceededException"),
             (
@@ -243,7 +260,7 @@ mod tests {
                 "InvalidAutoRollbackConfigException",
             ),
         ] {
-            assert_eq!(apply(&mut DeploymentGroupInfo::default(), settings).unwrap_err().code, code);
+            assert_eq!(apply(&mut DeploymentGroupInfo::default(), settings, ACCOUNT).unwrap_err().code, code);
         }
     }
 
@@ -255,6 +272,13 @@ mod tests {
             (input(), "RoleRequiredException"),
             (
                 UpdateDeploymentGroupInput { service_role_arn: Some("role".to_owned()), ..input() },
+                "InvalidRoleException",
+            ),
+            (
+                UpdateDeploymentGroupInput {
+                    service_role_arn: Some("arn:aws:iam::999999999999:role/deploy".to_owned()),
+                    ..input()
+                },
                 "InvalidRoleException",
             ),
             (
@@ -298,7 +322,7 @@ mod tests {
                 "InvalidDeploymentStyleException",
             ),
         ] {
-            assert_eq!(apply(&mut DeploymentGroupInfo::default(), settings).unwrap_err().code, code);
+            assert_eq!(apply(&mut DeploymentGroupInfo::default(), settings, ACCOUNT).unwrap_err().code, code);
         }
     }
 }

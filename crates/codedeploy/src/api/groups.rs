@@ -29,7 +29,7 @@ pub(super) async fn create(
     let id = service.ids.uuid();
     let name = input.deployment_group_name.take().unwrap_or_default();
     let mut info = new_info(&application, &id, &name);
-    apply(&mut info, settings(input))?;
+    apply(&mut info, settings(input), &scope.account)?;
     service.minimum(scope, info.deployment_config_name.as_deref().unwrap_or(DEFAULT_CONFIG)).await?;
     let group = DeploymentGroup {
         id: id.clone(),
@@ -102,7 +102,7 @@ pub(super) async fn update(
         group.value.name.clone_from(name);
         group.value.info.deployment_group_name = Some(name.clone());
     }
-    apply(&mut group.value.info, input)?;
+    apply(&mut group.value.info, input, &scope.account)?;
     service.minimum(scope, group.config_name()).await?;
     let moved = group.name != before.name;
     let batch = Batch::new(scope);

@@ -24,7 +24,7 @@ pub(super) async fn register(
     input: RegisterOnPremisesInstanceInput,
 ) -> Result<RegisterOnPremisesInstanceOutput, Error> {
     let name = named(input.instance_name)?;
-    let identity = identity(input.iam_user_arn, input.iam_session_arn)?;
+    let identity = identity(input.iam_user_arn, input.iam_session_arn, &scope.account)?;
     let taken: Vec<Stored<OnPremisesInstance>> =
         service.documents.find(scope, "identity", identity.arn(), Page::first(1)).await?;
     if let Some(other) = taken.first() {
@@ -85,10 +85,11 @@ fn named(name: Option<String>) -> Result<String, Error> {
     }
 }
 
-fn identity(user: Option<String>, session: Option<String>) -> Result<Identity, Error> {
+/// Who the instance signs as: of the account that it is registered in.
+fn identity(user: Option<String>, session: Option<String>, account: &str) -> Result<Identity, Error> {
     let is = |arn: &str, service: &str, kind: &str| {
         arn.parse::<Arn>()
-            .is_ok_and(|arn| arn.service == service && arn.resource.starts_with(kind) && !arn.account.is_empty())
+            .is_ok_and(|arn| arn.service == service && arn.resource.starts_with(kind) && arn.account == account)
     };
     match (user, session) {
         (Some(_), Some(_)) => {
@@ -99,11 +100,11 @@ fn identity(user: Option<String>, session: Option<String>) -> Result<Identity, E
         }
         (Some(user), None) if is(&user, "iam", "user/") => Ok(Identity::User(user)),
         (Some(user), None) => {
-            Err(error::invalid_iam_user_arn_exception(format!("'{user}' is not the ARN of an IAM user.")))
+            Err(error::invalid_iam_user_arn_exception(format!("'{user}' is not the ARN of an IAM user of {account}.")))
         }
         (None, Some(session)) if is(&session, "sts", "assumed-role/") => Ok(Identity::Session(session)),
         (None, Some(session)) => Err(error::invalid_iam_session_arn_exception(format!(
-            "'{session}' is not the ARN of an assumed role's session."
+            "'{session}' is not the ARN of an assumed role's session of {account}."
         ))),
     }
 }
