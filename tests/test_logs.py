@@ -1,5 +1,6 @@
 """CloudWatch Logs through boto3."""
 
+import threading
 import time
 import uuid
 
@@ -7,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import pipelines
-from conftest import eventually
+from conftest import ACCOUNT, REGION, eventually
 
 
 @pytest.fixture
@@ -127,11 +128,90 @@ def test_filter_patterns(logs, stream, pattern, wanted):
     assert found == (lines if wanted == "all" else [lines[number] for number in wanted])
 
 
-def test_patterns_that_are_not_served_are_refused(logs, stream):
-    for pattern in ('"never closed', "{ $.level = 1 }", "[ip, user]", "%re%", "?"):
+@pytest.mark.parametrize("pattern, wanted", [
+    ('{ $.level = "ERROR" }', [0, 2]), ("{ $.level = ERR* && $.code > 400 }", [2]), ("{ ($.code = 200) || ($.tags[0] = \"x\") }", [0, 1]),
+    ("{ $.user.name = %^a% }", [1]), ("{ $.gone IS NULL }", [2]), ("{ $.level NOT EXISTS }", [1]), ("{ $.ok IS TRUE }", [1]),
+    ("[ip, user, status = 4*, size > 100]", [4]), ("[..., size]", [0, 1, 2, 3, 4, 5]), ("[ip, user, status != 200, size]", [4]),
+    ("%[45]\\d\\d %", [4]), ("%^10\\.%", [3, 4]), ("?404 ?plain", [4, 5]),
+])
+def test_patterns_for_json_columns_and_expressions(logs, stream, pattern, wanted):
+    lines = [
+        '{"level": "ERROR", "code": 300, "tags": ["x"]}', '{"code": 200, "user": {"name": "anna"}, "ok": true}',
+        '{"level": "ERROR", "code": 500, "gone": null}', "10.0.0.1 - 200 99", "10.0.0.2 bob 404 1500", "plain text",
+    ]
+    put(logs, *stream.values(), *lines)
+    found = messages(logs.filter_log_events(logGroupName=stream["logGroupName"], filterPattern=pattern))
+    assert found == [lines[number] for number in wanted]
+
+
+def test_patterns_that_cannot_be_read_are_refused(logs, stream):
+    for pattern in ('"never closed', "{ $.level = }", "{ level = 1 }", "[ip, ", "%re", "%(a)%", "?", "{ $.a > x }"):
         with pytest.raises(ClientError) as caught:
             logs.filter_log_events(logGroupName=stream["logGroupName"], filterPattern=pattern)
         assert caught.value.response["Error"]["Code"] == "InvalidParameterException", pattern
+
+
+def test_paging_beside_a_writer_loses_and_repeats_nothing(landfall, logs, stream):
+    """Two streams grow while one reads, by both operations."""
+    group = stream["logGroupName"]
+    logs.create_log_stream(logGroupName=group, logStreamName="t")
+    acknowledged: list[str] = []
+
+    def write():
+        writer = landfall.client("logs")
+        for number in range(150):
+            batch = [f"{number} {line}" for line in range(4)]
+            put(writer, group, "st"[number % 2], *batch)
+            acknowledged.extend(batch)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    followed, token, rounds = [], {"startFromHead": True}, 0
+    while True:
+        last = not writer.is_alive()
+        before = list(acknowledged)
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, PaginationConfig={"PageSize": 17})
+        events = [event for page in pages for event in page["events"]]
+        assert len({event["eventId"] for event in events}) == len(events), "none comes twice"
+        assert set(before) <= {event["message"] for event in events}, "none is lost"
+        page = logs.get_log_events(logGroupName=group, logStreamName="s", limit=13, **token)
+        followed += messages(page)
+        token, rounds = {"nextToken": page["nextForwardToken"]}, rounds + 1
+        if last:
+            break
+    writer.join()
+    while page["events"]:
+        page = logs.get_log_events(logGroupName=group, logStreamName="s", **token)
+        followed += messages(page)
+        token = {"nextToken": page["nextForwardToken"]}
+    assert len(events) == 600 and rounds > 1
+    assert followed == [line for line in acknowledged if int(line.split()[0]) % 2 == 0]
+
+
+def test_the_latest_come_first_where_that_is_asked(logs, stream):
+    put(logs, *stream.values(), *(str(number) for number in range(10)))
+    latest = {"logGroupName": stream["logGroupName"], "startTime": int(time.time() * 1000) - 60_000}
+    first = logs.filter_log_events(**latest, startFromHead=False, limit=4)
+    second = logs.filter_log_events(**latest, nextToken=first["nextToken"])
+    assert messages(first) + messages(second) == [str(number) for number in reversed(range(10))]
+    with pytest.raises(ClientError, match="2024-01-01"):
+        logs.filter_log_events(logGroupName=stream["logGroupName"], startFromHead=False)
+
+
+def test_groups_and_streams_by_arn(logs, stream):
+    put(logs, *stream.values(), "hello")
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{stream['logGroupName']}"
+    for identifier in (arn, stream["logGroupName"]):
+        assert messages(logs.get_log_events(logGroupIdentifier=identifier, logStreamName="s")) == ["hello"]
+        assert messages(logs.filter_log_events(logGroupIdentifier=identifier)) == ["hello"]
+        assert logs.describe_log_groups(logGroupIdentifiers=[identifier])["logGroups"][0]["storedBytes"] == 29
+    for identifier, code in [
+        (arn.replace(ACCOUNT, "1" * 12), "ResourceNotFoundException"), (arn.replace(REGION, "eu-west-1"), "ResourceNotFoundException"),
+        (arn + ":log-stream:s", "InvalidParameterException"), (f"arn:aws:s3:::{'x' * 5}", "InvalidParameterException"),
+    ]:
+        with pytest.raises(ClientError) as caught:
+            logs.get_log_events(logGroupIdentifier=identifier, logStreamName="s")
+        assert caught.value.response["Error"]["Code"] == code, identifier
 
 
 def test_large_events_and_many_of_them(logs, stream):

@@ -31,7 +31,7 @@ impl Service {
     #[must_use]
     pub fn new(dependencies: Dependencies) -> Arc<Self> {
         let Dependencies { documents, clock, ids, data_dir } = dependencies;
-        let shelf = Arc::new(Shelf::new(data_dir.join("logs")));
+        let shelf = Arc::new(Shelf::new(&data_dir));
         Arc::new(Self { documents, clock, ids, shelf, arrivals: Arc::default() })
     }
 }

@@ -62,7 +62,7 @@ pub(super) async fn answer(
                 Ok(event) => event_stream::encode(version, &event),
                 Err(error) => event_stream::error(version, &error),
             }));
-            reply::stream(event_stream::CONTENT_TYPE, frames, from.stop)
+            from.ends.reply(event_stream::CONTENT_TYPE, frames)
         }
         Err(error) => reply::api(refuse(speaks, &error, request_id)),
     }

@@ -44,9 +44,11 @@ impl Guard {
 
     fn is_ours(&self, authority: &str) -> bool {
         let host = host_name(authority).to_lowercase();
+        // Clients of logs:StartLiveTail put it before the name that they were given.
+        let host = host.strip_prefix("stream-").unwrap_or(&host);
         host == "localhost"
             || host.ends_with(".localhost")
-            || self.public_host.as_deref() == Some(host.as_str())
+            || self.public_host.as_deref() == Some(host)
             || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
@@ -78,6 +80,10 @@ mod tests {
             ("host", "bucket.s3.localhost:4566", true),
             ("host", "CI.example.org:8443", true),
             ("host", "git-codecommit.us-east-1.amazonaws.com", true),
+            ("host", "stream-127.0.0.1:4566", true),
+            ("host", "stream-localhost", true),
+            ("host", "stream-ci.example.org:8443", true),
+            ("host", "stream-evil.example", false),
             ("host", "evil.example", false),
             ("host", "10.0.0.1:4566", false),
             ("origin", "http://localhost:3000", true),

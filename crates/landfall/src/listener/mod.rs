@@ -99,10 +99,14 @@ impl Listener {
 
     async fn accepted(self: Arc<Self>, stream: TcpStream, address: Option<String>, tls: Option<Arc<Tls>>) {
         let Some(tls) = tls else {
-            return self.connection(stream, self.peer(address, "http")).await;
+            let peer = self.peer(address, "http");
+            return self.connection(stream, peer).await;
         };
         match tls.accept(stream).await {
-            Ok(Accepted::Tls(stream)) => self.connection(stream, self.peer(address, "https")).await,
+            Ok(Accepted::Tls(stream)) => {
+                let peer = self.peer(address, "https");
+                self.connection(stream, peer).await;
+            }
             Ok(Accepted::NotTls) => tracing::debug!("a client spoke plain HTTP to the HTTPS port"),
             // Most often a client that does not trust the certificate.
             Err(error) => tracing::debug!(%error, "no TLS handshake"),

@@ -5,6 +5,7 @@ use super::followers::{Followers, Source};
 use super::record::{Event, encode};
 use super::segment::{Summary, scan};
 use super::stored::Stored;
+use kernel::removal::Removals;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
@@ -15,11 +16,12 @@ use tokio::sync::oneshot;
 /// A segment that has this many bytes takes no further put.
 const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Who is told when a stream changes.
-#[derive(Default)]
+/// What all streams of a server share.
 pub(crate) struct Watch {
     pub(crate) followers: Followers,
     pub(crate) stored: Stored,
+    /// How files go.
+    pub(crate) removals: Removals,
 }
 
 /// One stream's segments. At most one of it is open for a folder at any time (see [`super::Shelf`]).
@@ -172,7 +174,7 @@ impl StreamLog {
         Arc::make_mut(&mut lock(&self.segments)).drain(..expired.len());
         let mut removed = Expired::default();
         for segment in &expired {
-            segment.remove(&self.folder)?;
+            segment.remove(&self.folder, &self.watch.removals)?;
             kernel::crash_point!("logs_after_expired_segment");
             removed.events += segment.count;
             removed.bytes += segment.bytes;
@@ -302,7 +304,9 @@ mod tests {
         pub(crate) fn alone(folder: &Path) -> Self {
             let scope = kernel::Scope::new("111111111111", "eu-west-1");
             let source = Source { scope, group: "g".into(), id: "s".into(), name: "s".into() };
-            Self::open(source, folder.to_owned(), Arc::default()).unwrap()
+            let removals = Removals::in_folder(folder.parent().unwrap());
+            let watch = Watch { followers: Followers::default(), stored: Stored::default(), removals };
+            Self::open(source, folder.to_owned(), Arc::new(watch)).unwrap()
         }
     }
 

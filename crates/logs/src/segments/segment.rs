@@ -2,6 +2,7 @@
 //! summary, so that opening a long stream reads only its last segment.
 
 use super::record::{Event, Records, length};
+use kernel::removal::Removals;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -76,14 +77,9 @@ impl Summary {
     }
 
     /// Removes its files; those that are gone already do not matter. The summary goes first, so that none is left alone.
-    pub(crate) fn remove(&self, folder: &Path) -> io::Result<()> {
-        for path in [self.kept_path(folder), self.path(folder)] {
-            match std::fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
+    pub(crate) fn remove(&self, folder: &Path, removals: &Removals) -> io::Result<()> {
+        removals.file(&self.kept_path(folder))?;
+        removals.file(&self.path(folder))
     }
 
     /// Keeps the summary of a full segment beside it. It need not be on disk: it is only believed if it fits.
@@ -140,7 +136,10 @@ pub(crate) fn scan(folder: &Path) -> io::Result<Vec<Summary>> {
     for first in &places {
         if *first < end {
             // Left by a write that failed before it was acknowledged, when the events went elsewhere afterwards.
-            Summary::empty(*first).remove(folder)?;
+            match std::fs::remove_file(Summary::empty(*first).path(folder)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             continue;
         }
         let kept = if Some(first) == places.last() { None } else { Summary::kept(folder, *first) };
@@ -206,8 +205,9 @@ mod tests {
         let summary = Summary::empty(0);
         std::fs::write(summary.path(folder.path()), "").unwrap();
         summary.keep(folder.path()).unwrap();
-        summary.remove(folder.path()).unwrap();
-        summary.remove(folder.path()).unwrap();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let removals = Removals::in_folder(folder.path());
+        summary.remove(folder.path(), &removals).unwrap();
+        summary.remove(folder.path(), &removals).unwrap();
+        assert_eq!(scan(folder.path()).unwrap(), []);
     }
 }

@@ -2,11 +2,13 @@
 
 use super::followers::{Followers, Source};
 use super::log::{StreamLog, Watch};
+use super::stored::Stored;
 use crate::model::Stream;
 use kernel::Scope;
+use kernel::removal::Removals;
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
@@ -21,8 +23,11 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
-    pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root, open: Mutex::default(), watch: Arc::default() }
+    /// The streams of a data folder.
+    pub(crate) fn new(data_dir: &Path) -> Self {
+        let removals = Removals::in_folder(data_dir);
+        let watch = Watch { followers: Followers::default(), stored: Stored::default(), removals };
+        Self { root: data_dir.join("logs"), open: Mutex::default(), watch: Arc::new(watch) }
     }
 
     /// Who is told of appends.
@@ -77,15 +82,13 @@ impl Shelf {
             self.forget(stream);
             folder.push(stream);
         }
-        let removed = tokio::fs::remove_dir_all(folder).await;
+        let removals = self.watch.removals.clone();
+        let removed = tokio::task::spawn_blocking(move || removals.folder(&folder)).await;
         match stream {
             Some(_) => self.watch.stored.changed(group),
             None => self.watch.stored.forget(group),
         }
-        match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        removed.map_err(io::Error::other)?
     }
 
     fn folder(&self, scope: &Scope, group: &str) -> PathBuf {
@@ -102,7 +105,7 @@ mod tests {
     #[tokio::test]
     async fn a_stream_is_open_once_and_idle_ones_are_closed() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(folder.path().to_owned());
+        let shelf = Shelf::new(folder.path());
         let scope = Scope::new("000000000000", "us-east-1");
         let stream = |n: usize| Stream {
             group: "g".into(),
