@@ -161,7 +161,7 @@ impl CodePipeline for Service {
         caller: &Caller,
         input: GetPipelineStateInput,
     ) -> Result<GetPipelineStateOutput, Error> {
-        Ok(self.get_state(&caller.scope(), input).await?)
+        Ok(self.get_state(caller, input).await?)
     }
 
     async fn list_action_executions(
@@ -169,6 +169,6 @@ impl CodePipeline for Service {
         caller: &Caller,
         input: ListActionExecutionsInput,
     ) -> Result<ListActionExecutionsOutput, Error> {
-        Ok(self.list_actions(&caller.scope(), input).await?)
+        Ok(self.list_actions(caller, input).await?)
     }
 }

@@ -6,6 +6,7 @@ pub mod declaration;
 pub mod definition;
 pub mod flow;
 pub mod invalid;
+pub mod links;
 pub mod retry;
 pub mod rollback;
 #[cfg(test)]

@@ -8,13 +8,14 @@ use aws::codepipeline::{
     ActionExecutionDetail, ActionExecutionFilter, ActionExecutionInput, ActionExecutionOutput, ActionExecutionResult,
     ActionTypeId, ArtifactDetail, ListActionExecutionsInput, ListActionExecutionsOutput, S3Location,
 };
-use kernel::{Page, Scope, Stored};
+use kernel::{Caller, Page, Scope, Stored};
 
 use super::paging::Paging;
-use super::state::error_details;
+use super::state::{error_details, external_url, links};
 use crate::error::Failed;
 use crate::model::{ActionExecution, Artifact, Pipeline};
 use crate::rules::definition::Definition;
+use crate::rules::links::Links;
 use crate::rules::secrets::{MASK, is_secret};
 use crate::service::Service;
 
@@ -32,9 +33,10 @@ struct Wanted {
 impl Service {
     pub(super) async fn list_actions(
         &self,
-        scope: &Scope,
+        caller: &Caller,
         input: ListActionExecutionsInput,
     ) -> Result<ListActionExecutionsOutput, Failed> {
+        let scope = &caller.scope();
         let pipeline = self.pipeline(scope, &input.pipeline_name.unwrap_or_default()).await?;
         let wanted = wanted(input.filter.unwrap_or_default())?;
         let execution = wanted.execution.as_deref().unwrap_or_default();
@@ -44,7 +46,7 @@ impl Service {
         let definitions = self.definitions(scope, &pipeline, &actions).await?;
         let mut details = Vec::with_capacity(actions.len());
         for action in &actions {
-            details.push(self.detail(action, definitions.get(&action.pipeline_version)).await?);
+            details.push(self.detail(caller, action, definitions.get(&action.pipeline_version)).await?);
         }
         Ok(ListActionExecutionsOutput { action_execution_details: Some(details), next_token })
     }
@@ -108,6 +110,7 @@ impl Service {
 
     async fn detail(
         &self,
+        caller: &Caller,
         action: &ActionExecution,
         definition: Option<&Arc<Definition>>,
     ) -> Result<ActionExecutionDetail, Failed> {
@@ -127,7 +130,7 @@ impl Service {
         };
         let output = ActionExecutionOutput {
             output_artifacts: Some(action.outputs.iter().map(artifact).collect()),
-            execution_result: Some(result(action)),
+            execution_result: Some(result(action, links(caller, action.region.as_deref()))),
             output_variables: Some(self.output_variables(action).await?),
         };
         Ok(ActionExecutionDetail {
@@ -185,12 +188,12 @@ fn artifact(artifact: &Artifact) -> ArtifactDetail {
     ArtifactDetail { name: Some(artifact.name.clone()), s3location: Some(location) }
 }
 
-fn result(action: &ActionExecution) -> ActionExecutionResult {
+fn result(action: &ActionExecution, links: Links<'_>) -> ActionExecutionResult {
     let external = action.external();
     ActionExecutionResult {
         external_execution_id: external.map(|external| external.id.clone()),
         external_execution_summary: action.summary.clone(),
-        external_execution_url: external.and_then(|external| external.url.clone()),
+        external_execution_url: external_url(action, links),
         error_details: action.failure.as_ref().map(error_details),
         ..ActionExecutionResult::default()
     }

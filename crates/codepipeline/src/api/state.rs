@@ -6,13 +6,14 @@ use aws::codepipeline::{
     ActionExecution as ActionExecutionShape, ActionRevision, ActionState, ErrorDetails, GetPipelineStateInput,
     GetPipelineStateOutput, RetryStageMetadata, StageExecution, StageState, TransitionState, retry_trigger,
 };
-use kernel::{Page, Scope, Stored};
+use kernel::{Caller, Page, Scope, Stored};
 
 use super::executions::execution_type;
 use crate::error::Failed;
 use crate::model::{ActionExecution, Execution, Pipeline};
-use crate::rules::definition::{ExecutionMode, Stage};
+use crate::rules::definition::{Action, ExecutionMode, Stage};
 use crate::rules::flow::{Lane, Ordinal};
+use crate::rules::links::Links;
 use crate::rules::retry::RetryTrigger;
 use crate::rules::status::StageStatus;
 use crate::service::Service;
@@ -23,15 +24,16 @@ type Known = BTreeMap<Ordinal, Execution>;
 impl Service {
     pub(super) async fn get_state(
         &self,
-        scope: &Scope,
+        caller: &Caller,
         input: GetPipelineStateInput,
     ) -> Result<GetPipelineStateOutput, Failed> {
+        let scope = &caller.scope();
         let pipeline = self.pipeline(scope, &input.name.unwrap_or_default()).await?;
         let definition = self.definition(scope, &pipeline.id, pipeline.current_version).await?;
         let known = self.executions_on_board(scope, &pipeline).await?;
         let mut stages = Vec::with_capacity(definition.stages.len());
         for (index, stage) in definition.stages.iter().enumerate() {
-            stages.push(self.stage_state(scope, &pipeline, (index, stage), &known).await?);
+            stages.push(self.stage_state(caller, &pipeline, (index, stage), &known).await?);
         }
         Ok(GetPipelineStateOutput {
             pipeline_name: Some(pipeline.name.clone()),
@@ -57,7 +59,7 @@ impl Service {
 
     async fn stage_state(
         &self,
-        scope: &Scope,
+        caller: &Caller,
         pipeline: &Pipeline,
         (index, stage): (usize, &Stage),
         known: &Known,
@@ -70,7 +72,7 @@ impl Service {
             .collect();
         let mut actions = Vec::with_capacity(stage.actions.len());
         for action in &stage.actions {
-            actions.push(self.action_state(scope, pipeline, &stage.name, &action.name).await?);
+            actions.push(self.action_state(caller, pipeline, &stage.name, action).await?);
         }
         Ok(StageState {
             stage_name: Some(stage.name.clone()),
@@ -86,21 +88,24 @@ impl Service {
 
     async fn action_state(
         &self,
-        scope: &Scope,
+        caller: &Caller,
         pipeline: &Pipeline,
         stage: &str,
-        action: &str,
+        action: &Action,
     ) -> Result<ActionState, Failed> {
-        let mut state = ActionState { action_name: Some(action.to_owned()), ..ActionState::default() };
+        let links = links(caller, action.region.as_deref());
+        let entity_url = links.entity(&action.kind, |key| action.setting(key).map(str::to_owned));
+        let mut state = ActionState { action_name: Some(action.name.clone()), entity_url, ..ActionState::default() };
         if pipeline.mode == ExecutionMode::Parallel {
             return Ok(state);
         }
-        let place = format!("{}/{stage}/{action}", pipeline.id);
+        let place = format!("{}/{stage}/{}", pipeline.id, action.name);
         let page = Page::first(1).descending();
-        let newest = self.documents.find::<ActionExecution>(scope, ActionExecution::PLACE, &place, page).await?;
+        let newest =
+            self.documents.find::<ActionExecution>(&caller.scope(), ActionExecution::PLACE, &place, page).await?;
         if let Some(newest) = newest.first() {
             state.current_revision = current_revision(newest);
-            state.latest_execution = Some(latest(newest));
+            state.latest_execution = Some(latest(newest, links));
         }
         Ok(state)
     }
@@ -149,7 +154,7 @@ fn current_revision(action: &Stored<ActionExecution>) -> Option<ActionRevision> 
     })
 }
 
-fn latest(action: &ActionExecution) -> ActionExecutionShape {
+fn latest(action: &ActionExecution, links: Links<'_>) -> ActionExecutionShape {
     let external = action.external();
     ActionExecutionShape {
         action_execution_id: Some(action.id.clone()),
@@ -159,10 +164,21 @@ fn latest(action: &ActionExecution) -> ActionExecutionShape {
         token: action.approval_token().filter(|_| action.awaits_approval()).map(str::to_owned),
         last_updated_by: action.updated_by.clone(),
         external_execution_id: external.map(|external| external.id.clone()),
-        external_execution_url: external.and_then(|external| external.url.clone()),
+        external_execution_url: external_url(action, links),
         error_details: action.failure.as_ref().map(error_details),
         ..ActionExecutionShape::default()
     }
+}
+
+/// Links to where the caller asks, for an action that may run in another region.
+pub(super) fn links<'a>(caller: &'a Caller, region: Option<&'a str>) -> Links<'a> {
+    Links { endpoint: caller.endpoint.as_deref(), region: region.unwrap_or(&caller.region) }
+}
+
+/// Where to look at what runs outside for an action.
+pub(super) fn external_url(action: &ActionExecution, links: Links<'_>) -> Option<String> {
+    let external = action.external()?;
+    external.url.clone().or_else(|| links.external(&action.kind, &external.id))
 }
 
 /// Why an action failed, as answers show it.

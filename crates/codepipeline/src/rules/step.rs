@@ -5,13 +5,15 @@
 //! newer execution takes it from the older one; in QUEUED mode they form a line; in PARALLEL mode nobody locks or waits.
 //!
 //! A failed action lets its siblings of the same run order end before the stage ends: the lock is held as long as
-//! anything runs under it. `again` holds what may follow a failure: a retry, or a rollback.
+//! anything runs under it. `again` holds what may follow a failure: a retry, or a rollback; `entry` who gets
+//! into a stage.
 
 mod again;
+mod entry;
 
 use kernel::Timestamp;
 
-use super::definition::{Definition, ExecutionMode, Stage};
+use super::definition::{Definition, ExecutionMode};
 use super::flow::{ActionRun, Flow, InboundTransition, Lane, Latest, Ordinal, Place, Progress, Run};
 use super::retry::RetryMode;
 use super::status::{ActionStatus, ExecutionStatus, StageStatus};
@@ -195,48 +197,6 @@ impl Step<'_> {
         self.flow.board.transitions.clear();
     }
 
-    /// Puts an execution in front of the stage at `index`, or at its end when there is no such stage.
-    fn arrive(&mut self, ordinal: Ordinal, index: usize) {
-        let Some(stage) = self.definition.stages.get(index) else {
-            return self.end(ordinal, ExecutionStatus::Succeeded);
-        };
-        let lane = self.flow.board.lanes.get(&stage.name);
-        let free = lane.is_none_or(|lane| lane.holder.is_none() && lane.inbound.is_empty());
-        let parallel = self.mode(ordinal) == ExecutionMode::Parallel;
-        if self.flow.board.is_open(&stage.name) && (free || parallel) {
-            self.enter(ordinal, stage);
-        } else {
-            self.wait(ordinal, stage);
-        }
-    }
-
-    fn wait(&mut self, ordinal: Ordinal, stage: &Stage) {
-        let mode = self.mode(ordinal);
-        if let Some(run) = self.touch(ordinal) {
-            run.place = Place::Before(stage.name.clone());
-        }
-        let lane = self.lane(&stage.name);
-        lane.inbound.push(ordinal);
-        lane.inbound.sort_unstable();
-        if mode == ExecutionMode::Superseded {
-            let newest = lane.inbound.len() - 1;
-            let older: Vec<Ordinal> = lane.inbound.drain(..newest).collect();
-            for superseded in older {
-                self.end(superseded, ExecutionStatus::Superseded);
-            }
-        }
-    }
-
-    fn enter(&mut self, ordinal: Ordinal, stage: &Stage) {
-        let Some(run) = self.touch(ordinal) else { return };
-        run.enter(stage);
-        if run.mode != ExecutionMode::Parallel {
-            self.lane(&stage.name).holder = Some(ordinal);
-        }
-        self.mark_stage(ordinal, StageStatus::InProgress);
-        self.start_next_actions(ordinal, &stage.name);
-    }
-
     /// Goes on, or out, once nothing of the execution's stage runs any more.
     fn settle(&mut self, ordinal: Ordinal) {
         let outdated = self.outdated().contains(&ordinal);
@@ -307,30 +267,6 @@ impl Step<'_> {
         self.admit(stage);
     }
 
-    /// Lets the first of those who wait in front of a free and open stage in.
-    fn admit(&mut self, stage: &str) {
-        let Some(stage) = self.definition.stage(stage) else { return };
-        if !self.flow.board.is_open(&stage.name) {
-            return;
-        }
-        let Some(lane) = self.flow.board.lanes.get_mut(&stage.name) else { return };
-        if lane.holder.is_none() && !lane.inbound.is_empty() {
-            let first = lane.inbound.remove(0);
-            self.enter(first, stage);
-        }
-    }
-
-    /// In PARALLEL mode each goes by itself, in the structure that it began with.
-    fn turn_asked(&mut self, ordinal: Ordinal) {
-        let Some(Place::Before(name)) = self.flow.runs.get(&ordinal).map(|run| run.place.clone()) else { return };
-        if self.mode(ordinal) != ExecutionMode::Parallel {
-            return self.admit(&name);
-        }
-        let Some(stage) = self.definition.stage(&name).filter(|_| self.flow.board.is_open(&name)) else { return };
-        self.lane(&name).inbound.retain(|waiting| *waiting != ordinal);
-        self.enter(ordinal, stage);
-    }
-
     fn end(&mut self, ordinal: Ordinal, status: ExecutionStatus) {
         let Some(run) = self.touch(ordinal) else { return };
         run.status = status;
@@ -351,14 +287,6 @@ impl Step<'_> {
                 action.progress = Progress::Ended(number, ActionStatus::Abandoned);
                 self.commands.push(Command::AbandonAction { execution: ordinal, number });
             }
-        }
-    }
-
-    fn unlock(&mut self, ordinal: Ordinal, stage: &str) {
-        if let Some(lane) = self.flow.board.lanes.get_mut(stage)
-            && lane.holder == Some(ordinal)
-        {
-            lane.holder = None;
         }
     }
 

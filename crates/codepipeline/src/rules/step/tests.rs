@@ -1,6 +1,6 @@
 //! One test per sentence of the execution modes' description.
 
-use super::super::definition::Action;
+use super::super::definition::{Action, Stage};
 use super::super::flow::Board;
 use super::*;
 
