@@ -248,3 +248,19 @@ def test_a_build_outlives_a_killed_server(servers):
     text = log(server.client, build)
     assert build["buildStatus"] == "SUCCEEDED", text
     assert [f"tick {i}\n" in text for i in range(1, 7)] == [True] * 6
+
+
+def test_a_failing_build_is_tried_again_where_its_buildspec_says_so(client, codebuild, project):
+    """A phase's RETRY looks at the error; the tries name each other."""
+    spec = "version: 0.2\nphases: {build: {on-failure: 'RETRY-1-exit status 3', commands: [exit 3]}}\n"
+    first = run(codebuild, spec)
+    assert first["buildStatus"] == "FAILED" and first["autoRetryConfig"]["autoRetryNumber"] == 0
+    second = finished(codebuild, first["autoRetryConfig"]["nextAutoRetry"])
+    assert second["autoRetryConfig"]["previousAutoRetry"] == first["arn"]
+    assert (second["autoRetryConfig"]["autoRetryNumber"], second["buildStatus"]) == (1, "FAILED")
+    assert second["buildNumber"] == first["buildNumber"] + 1 and "nextAutoRetry" not in second["autoRetryConfig"]
+    other = run(codebuild, spec.replace("exit 3]", "exit 4]"))
+    assert "autoRetryConfig" not in other, "another error"
+    limited = run(codebuild, "version: 0.2\nphases: {build: {commands: [exit 5]}}\n", autoRetryLimitOverride=1)
+    again = finished(codebuild, limited["autoRetryConfig"]["nextAutoRetry"])
+    assert again["autoRetryConfig"] == {"autoRetryLimit": 1, "autoRetryNumber": 1, "previousAutoRetry": limited["arn"]}
