@@ -10,9 +10,8 @@ import uuid
 
 import pytest
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError
 
-MIB = 1024 * 1024
+from buckets import MIB, body, new_bucket, refused
 
 
 @pytest.fixture(params=["landfall", "enforcing"])
@@ -23,21 +22,7 @@ def s3(request):
 
 @pytest.fixture
 def bucket(s3):
-    name = f"bucket-{uuid.uuid4()}"
-    s3.create_bucket(Bucket=name)
-    return name
-
-
-def refused(call, **arguments) -> tuple[str, int]:
-    """The code and status of an error that must come."""
-    with pytest.raises(ClientError) as error:
-        call(**arguments)
-    response = error.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
-
-
-def body(s3, bucket: str, key: str, **arguments) -> bytes:
-    return s3.get_object(Bucket=bucket, Key=key, **arguments)["Body"].read()
+    return new_bucket(s3)
 
 
 def test_buckets(s3, bucket):
@@ -247,9 +232,9 @@ def test_presigned_urls(s3, bucket):
 
 
 def test_what_is_not_built_says_so(s3, bucket):
-    assert refused(s3.put_bucket_tagging, Bucket=bucket, Tagging={"TagSet": []}) == ("NotImplemented", 501)
+    site = {"IndexDocument": {"Suffix": "index.html"}}
+    assert refused(s3.put_bucket_website, Bucket=bucket, WebsiteConfiguration=site) == ("NotImplemented", 501)
     put = {"Bucket": bucket, "Key": "k", "Body": b"x"}
-    assert refused(s3.put_object, **put, Tagging="a=b") == ("NotImplemented", 501)
     assert refused(s3.put_object, **put, StorageClass="GLACIER") == ("InvalidStorageClass", 400)
     assert refused(s3.put_object, **put, ACL="public-read") == ("AccessControlListNotSupported", 400)
     assert refused(s3.put_object, **put, ExpectedBucketOwner="222222222222") == ("AccessDenied", 403)

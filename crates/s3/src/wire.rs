@@ -8,6 +8,7 @@
 mod buckets;
 mod chunked;
 mod convert;
+mod integrity;
 mod limits;
 mod listings;
 mod objects;

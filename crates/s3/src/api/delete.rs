@@ -6,7 +6,7 @@ use crate::events::Happened;
 use crate::model::{Head, Version, VersionId, scope};
 use crate::rules::condition::check_write;
 use crate::rules::history::{self, Plan};
-use crate::rules::names::check_key;
+use crate::rules::names::{check_key, check_version};
 use async_trait::async_trait;
 use aws::Error;
 use aws::s3::{
@@ -38,6 +38,7 @@ impl Change for DeleteObject {
 impl Service {
     pub(crate) async fn delete(&self, caller: &Caller, input: &DeleteObject) -> Result<DeleteObjectOutput, Error> {
         check_key(&input.key)?;
+        check_version(input.version_id.as_deref())?;
         self.change(caller, (&input.bucket, &input.key), input).await
     }
 

@@ -4,7 +4,7 @@ use crate::Service;
 use crate::content::ReadError;
 use crate::model::{Head, Version, VersionId, object_key, scope};
 use crate::rules::condition::{Validators, check_read};
-use crate::rules::names::check_key;
+use crate::rules::names::{check_key, check_version};
 use crate::rules::range::resolve;
 use aws::Error;
 use aws::s3::{Body, GetObject, Object, ObjectMeta, error};
@@ -89,8 +89,9 @@ impl Service {
     /// A version of an object, and the document that holds it.
     ///
     /// # Errors
-    /// `NoSuchKey`, `NoSuchVersion`, and `MethodNotAllowed` for a delete marker that is asked for by its id.
+    /// `NoSuchKey`, `NoSuchVersion`, `InvalidArgument` for what is no id, and `MethodNotAllowed` for a delete marker that is asked for by its id.
     pub(super) async fn version(&self, bucket: &str, key: &str, id: Option<&str>) -> Result<(Version, Holder), Error> {
+        check_version(id)?;
         let head = self.documents.get::<Head>(&scope(), &object_key(bucket, key)).await?;
         let Some(id) = id else {
             let head = head.ok_or_else(|| error::no_such_key(key))?;

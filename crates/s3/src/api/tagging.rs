@@ -4,7 +4,7 @@ use super::change::{Attempt, Change, Found};
 use crate::Service;
 use crate::events::{Happened, event};
 use crate::model::{Version, VersionId, scope};
-use crate::rules::names::check_key;
+use crate::rules::names::{check_key, check_version};
 use crate::rules::tags::check_object_tags;
 use async_trait::async_trait;
 use aws::Error;
@@ -64,6 +64,7 @@ impl Service {
         tags: &Tags,
     ) -> Result<Option<String>, Error> {
         check_key(&object.key)?;
+        check_version(object.version_id.as_deref())?;
         check_object_tags(tags)?;
         let change = Retag { version_id: object.version_id.as_deref(), tags };
         self.change(caller, (&object.bucket, &object.key), &change).await

@@ -56,6 +56,20 @@ pub(crate) fn check_key(key: &str) -> Result<(), Error> {
     }
 }
 
+/// Whether a text may be the id of a version. It is an answer's header, so nothing else may be in it.
+///
+/// # Errors
+/// `InvalidArgument`.
+pub(crate) fn check_version(id: Option<&str>) -> Result<(), Error> {
+    match id {
+        Some("") => Err(error::invalid_argument("Version id cannot be the empty string")),
+        Some(id) if id.len() > LONGEST_KEY || !id.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err(error::invalid_argument("Invalid version id specified"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether user metadata is small enough.
 ///
 /// # Errors
@@ -89,6 +103,24 @@ mod tests {
         assert!(check_key(&"ä".repeat(513)).is_err_and(|error| error.is("KeyTooLongError")));
         assert!(check_key("").is_err());
         assert!(check_key("a\0b").is_err());
+    }
+
+    #[test]
+    fn version_ids_are_texts_for_headers() {
+        let long = "v".repeat(1025);
+        let table = [
+            (None, true),
+            (Some("null"), true),
+            (Some("3/L4.kqt"), true),
+            (Some(""), false),
+            (Some("a b"), false),
+            (Some("\0"), false),
+            (Some("ü"), false),
+            (Some(&long), false),
+        ];
+        for (id, expected) in table {
+            assert_eq!(check_version(id).is_ok(), expected, "{id:?}");
+        }
     }
 
     #[test]

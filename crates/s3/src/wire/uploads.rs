@@ -80,6 +80,7 @@ impl Adapter {
         let read =
             ours::GetObject { bucket, key, version_id, range, part_number: None, condition: source_condition!(input) };
         let object = self.s3.get_object(&caller, read).await.map_err(as_precondition).map_err(&refused)?;
+        within(range, object.meta.size).map_err(&refused)?;
         let copy_source_version_id = object.meta.version_id;
         let part = ours::UploadPart {
             bucket: input.bucket,
@@ -269,6 +270,16 @@ fn copy_range(text: &str) -> Result<ours::ByteRange, Error> {
     Ok(ours::ByteRange::Between(first, last))
 }
 
+/// Unlike a read, a copy does not cut its range to the source.
+fn within(range: Option<ours::ByteRange>, size: u64) -> Result<(), Error> {
+    match range {
+        Some(ours::ByteRange::Between(_, last)) if last >= size => {
+            Err(error::invalid_argument(format!("Range specified is not valid for source object of size: {size}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The condition of a copy's source never answers 304.
 fn as_precondition(failure: Error) -> Error {
     if failure.is("NotModified") { error::precondition_failed("x-amz-copy-source-if-…") } else { failure }
@@ -277,6 +288,13 @@ fn as_precondition(failure: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copied_ranges_are_in_the_source() {
+        let range = |last| Some(ours::ByteRange::Between(0, last));
+        assert!(within(None, 0).is_ok() && within(range(9), 10).is_ok());
+        assert!(within(range(10), 10).is_err_and(|error| error.is("InvalidArgument")));
+    }
 
     #[test]
     fn copied_ranges_name_both_ends() {

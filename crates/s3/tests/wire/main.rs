@@ -7,3 +7,4 @@ mod hostile;
 mod listings;
 mod requests;
 mod server;
+mod settings;

@@ -111,7 +111,7 @@ async fn copies_name_their_source_in_a_header() {
 #[tokio::test]
 async fn what_is_not_built_says_so() {
     let server = Server::start().await;
-    let reply = server.call(Method::GET, "/house?policy", "").await;
+    let reply = server.call(Method::GET, "/house?inventory&id=a", "").await;
     assert_eq!(reply.refusal(), (501, "NotImplemented"));
     let keys = [
         ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
