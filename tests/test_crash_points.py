@@ -37,6 +37,8 @@ UNREACHED: dict[str, str] = {
     "backup_after_snapshot": "in `landfall backup`; died at in test_backup.py",
     "backup_before_manifest": "in `landfall backup`; died at in test_backup.py",
     "backup_after_manifest": "in `landfall backup`; died at in test_backup.py",
+    "logs_before_expiry": "passed when log events are past their time; died at in test_logs_retention.py",
+    "logs_after_expired_segment": "passed when log events are past their time; died at in test_logs_retention.py",
     "restore_before_rename": "in `landfall restore`; died at in test_backup.py",
 }
 """Points that the journey does not come by, with the reason."""
