@@ -40,6 +40,7 @@ UNREACHED: dict[str, str] = {
     "logs_before_expiry": "passed when log events are past their time; died at in test_logs_retention.py",
     "logs_after_expired_segment": "passed when log events are past their time; died at in test_logs_retention.py",
     "restore_before_rename": "in `landfall restore`; died at in test_backup.py",
+    "s3_lifecycle_page": "passed when a bucket has lifecycle rules; died at in test_s3_settings.py",
 }
 """Points that the journey does not come by, with the reason."""
 

@@ -1,5 +1,6 @@
 """S3 with unmodified boto3."""
 
+import base64
 import hashlib
 import http.client
 import os
@@ -166,6 +167,28 @@ def test_checksums(s3, bucket, algorithm):
     found = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
     assert stored[f"Checksum{algorithm}"] == found[f"Checksum{algorithm}"]
     assert found["Body"].read() == b"content"
+
+
+def reflected(content: bytes, polynomial: int, bits: int) -> str:
+    """A reflected CRC with all bits set before and inverted after, in base64: by the book, slowly."""
+    register = mask = (1 << bits) - 1
+    for byte in content:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (polynomial if register & 1 else 0)
+    return base64.b64encode((register ^ mask).to_bytes(bits // 8, "big")).decode()
+
+
+@pytest.mark.parametrize(
+    "algorithm, polynomial, bits", [("CRC32C", 0x82F63B78, 32), ("CRC64NVME", 0x9A6C9329AC4BC9B5, 64)]
+)
+def test_checksums_that_boto3_cannot_compute_by_itself(s3, bucket, algorithm, polynomial, bits):
+    value = reflected(b"content", polynomial, bits)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"content", **{f"Checksum{algorithm}": value})
+    head = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert (head[f"Checksum{algorithm}"], head["ChecksumType"]) == (value, "FULL_OBJECT")
+    other = {f"Checksum{algorithm}": reflected(b"other", polynomial, bits)}
+    assert refused(s3.put_object, Bucket=bucket, Key="k", Body=b"content", **other) == ("BadDigest", 400)
 
 
 def test_a_wrong_checksum_stores_nothing(s3, bucket):

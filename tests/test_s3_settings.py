@@ -1,10 +1,13 @@
 """Settings of buckets, with unmodified boto3: put, read back, deleted, and refused where they cannot be honoured."""
 
+import contextlib
 import json
 
 import pytest
+from botocore.exceptions import BotoCoreError
 
 from buckets import new_bucket, refused
+from conftest import eventually
 
 
 @pytest.fixture
@@ -269,8 +272,6 @@ def test_lifecycle_rules_are_carried_out(s3, bucket, eventually_listed):
 
 @pytest.fixture
 def eventually_listed(s3):
-    from conftest import eventually
-
     def check(bucket: str, keys: list[str]):
         def listed():
             return [one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", [])] == keys
@@ -278,6 +279,25 @@ def eventually_listed(s3):
         eventually(listed, 20, f"the list of keys {keys}")
 
     return check
+
+
+def test_a_death_in_the_middle_of_a_walk_hides_each_object_once(servers):
+    server = servers("open", "dummy", environment={"LANDFALL_CRASH_POINT": "s3_lifecycle_page"})
+    s3 = server.client("s3")
+    bucket = new_bucket(s3)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for key in "abc":
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    gone = {"ID": "gone", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Date": "2020-01-01T00:00:00Z"}}
+    # The server may die before it has answered.
+    with contextlib.suppress(BotoCoreError):
+        s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [gone]})
+    server.process.wait(timeout=20)
+    server.environment = {}
+    s3 = server.start().client("s3")
+    eventually(lambda: "Contents" not in s3.list_objects_v2(Bucket=bucket), 20, "an empty listing")
+    versions = s3.list_object_versions(Bucket=bucket)
+    assert [one["Key"] for one in versions["DeleteMarkers"]] == [one["Key"] for one in versions["Versions"]] == list("abc")
 
 
 def test_settings_survive_a_kill(servers):
