@@ -171,6 +171,56 @@ def test_a_presigned_url_is_let_in_and_a_changed_one_is_not(enforcing):
     assert error.value.code == 403 and b"SignatureDoesNotMatch" in error.value.read()
 
 
+def fetched(url: str, method: str = "GET", content: bytes | None = None, **headers: str) -> tuple[int, bytes]:
+    request = urllib.request.Request(url, content, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return reply.status, reply.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def test_urls_presigned_as_boto3_does_by_default(enforcing):
+    """By S3's first signature, unless `signature_version` says otherwise."""
+    s3 = enforcing.client("s3")
+    s3.create_bucket(Bucket="presigned-v2")
+    names = {"Bucket": "presigned-v2", "Key": "a b/ü+.txt"}
+    put = s3.generate_presigned_url("put_object", Params={**names, "ContentType": "text/css"})
+    assert "AWSAccessKeyId=" in put
+    assert fetched(put, "PUT", b"hello", **{"Content-Type": "text/plain"})[0] == 403
+    assert fetched(put, "PUT", b"hello", **{"Content-Type": "text/css"})[0] == 200
+    get = s3.generate_presigned_url("get_object", Params={**names, "ResponseContentType": "text/x"})
+    assert fetched(get) == (200, b"hello")
+    for changed in (get.replace("presigned-v2", "presigned-iam"), get.replace("Expires=1", "Expires=2"), get.replace("text%2Fx", "text%2Fhtml")):
+        status, text = fetched(changed)
+        assert status == 403 and b"SignatureDoesNotMatch" in text, changed
+    assert fetched(get, "DELETE")[0] == 403
+    status, text = fetched(s3.generate_presigned_url("get_object", Params=names, ExpiresIn=-5))
+    assert status == 403 and b"Request has expired" in text
+    status, text = fetched(get.replace(enforcing.root_key()[0], "AKIAIOSFODNN7EXAMPLE"))
+    assert status == 403 and b"InvalidAccessKeyId" in text
+
+
+def test_the_command_line_presigns(enforcing):
+    s3 = enforcing.client("s3")
+    s3.create_bucket(Bucket="presigned-cli")
+    s3.put_object(Bucket="presigned-cli", Key="k", Body=b"hello")
+    url = enforcing.aws("s3", "presign", "s3://presigned-cli/k", "--expires-in", "60").stdout.strip()
+    assert fetched(url) == (200, b"hello")
+
+
+def test_a_session_presigns(enforcing):
+    s3 = enforcing.client("s3")
+    s3.create_bucket(Bucket="presigned-session")
+    s3.put_object(Bucket="presigned-session", Key="k", Body=b"hello")
+    given = enforcing.client("sts").get_session_token()["Credentials"]
+    key = (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    for version in ("s3", "s3v4"):
+        url = enforcing.client("s3", key, signature_version=version).generate_presigned_url(
+            "get_object", Params={"Bucket": "presigned-session", "Key": "k"})
+        assert fetched(url) == (200, b"hello"), version
+
+
 def test_deploy_register_and_deregister(enforcing, tmp_path, monkeypatch):
     """What `aws deploy register` does: an IAM user, its key and policy, and the instance of that user."""
     iam = enforcing.client("iam")

@@ -38,6 +38,9 @@ pub enum ParseError {
     /// A part is missing or malformed; the text says which.
     #[error("{0}")]
     Incomplete(String),
+    /// The same of a presigned query.
+    #[error("{0}")]
+    IncompleteQuery(String),
 }
 
 /// A signature as a client presented it: well-formed, not yet verified.
@@ -77,12 +80,16 @@ impl Presented {
     /// # Errors
     /// [`ParseError::Missing`] where there is none, [`ParseError::Incomplete`] naming what is missing or malformed.
     pub fn parse(request: &Request<'_>) -> Result<Self, ParseError> {
-        let raw = match request.header("authorization") {
-            Some(header) => from_header(request, header)?,
-            None if request.query.contains("X-Amz-") => from_query(request.query)?,
-            None => return Err(ParseError::Missing),
-        };
-        Self::check(request, raw)
+        match request.header("authorization") {
+            Some(header) => Self::check(request, from_header(request, header)?),
+            None if request.query.contains("X-Amz-") => {
+                from_query(request.query).and_then(|raw| Self::check(request, raw)).map_err(|error| match error {
+                    ParseError::Incomplete(text) => ParseError::IncompleteQuery(text),
+                    other => other,
+                })
+            }
+            None => Err(ParseError::Missing),
+        }
     }
 
     fn check(request: &Request<'_>, raw: Raw) -> Result<Self, ParseError> {
@@ -153,10 +160,7 @@ fn from_query(query: &str) -> Result<Raw, ParseError> {
         Some(_) => return Err(ParseError::OtherScheme),
         None => return Err(ParseError::Missing),
     }
-    let seconds = value("X-Amz-Expires").and_then(|text| text.parse().ok());
-    let seconds = seconds.filter(|seconds| (1..=MAX_PRESIGNED_SECONDS).contains(seconds)).ok_or_else(|| {
-        ParseError::Incomplete(format!("X-Amz-Expires must be a number of seconds from 1 to {MAX_PRESIGNED_SECONDS}."))
-    })?;
+    let seconds = validity(&value("X-Amz-Expires").unwrap_or_default())?;
     Ok(Raw {
         place: Place::Query { seconds },
         credential: value("X-Amz-Credential"),
@@ -165,6 +169,19 @@ fn from_query(query: &str) -> Result<Raw, ParseError> {
         date: value("X-Amz-Date"),
         session_token: value("X-Amz-Security-Token"),
     })
+}
+
+/// Seconds, in S3's words where they are none that will do.
+fn validity(text: &str) -> Result<u32, ParseError> {
+    let wrong = |text: &str| Err(ParseError::Incomplete(format!("X-Amz-Expires {text}")));
+    match text.parse::<i64>() {
+        Err(_) => wrong("should be a number"),
+        Ok(..=0) => wrong("must be non-negative and not zero"),
+        Ok(seconds) => match u32::try_from(seconds) {
+            Ok(seconds) if seconds <= MAX_PRESIGNED_SECONDS => Ok(seconds),
+            _ => wrong(&format!("must be less than a week (in seconds) that is {MAX_PRESIGNED_SECONDS}")),
+        },
+    }
 }
 
 fn bounded(text: &str) -> Result<(), ParseError> {

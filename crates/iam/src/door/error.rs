@@ -19,6 +19,12 @@ pub(crate) enum AuthError {
     /// The signature is malformed; the text says where.
     #[error("{0}")]
     Incomplete(String),
+    /// The same of a presigned URL.
+    #[error("{0}")]
+    IncompleteQuery(String),
+    /// A presigned URL of S3 whose time is over.
+    #[error("Request has expired")]
+    Expired,
     /// No such access key, or an inactive one.
     #[error("The security token included in the request is invalid.")]
     UnknownKey,
@@ -90,7 +96,9 @@ impl AuthError {
             Family::S3 => self.s3_code(),
         };
         let status = match (family, self) {
-            (Family::Json, _) | (_, Self::Incomplete(_)) | (Family::S3, Self::Payload) => 400,
+            (Family::Json, _) | (_, Self::Incomplete(_) | Self::IncompleteQuery(_)) | (Family::S3, Self::Payload) => {
+                400
+            }
             (Family::S3, Self::ExpiredToken | Self::InvalidToken) => 400,
             _ => 403,
         };
@@ -100,11 +108,13 @@ impl AuthError {
     fn json_code(&self) -> &'static str {
         match self {
             Self::Missing => "MissingAuthenticationTokenException",
-            Self::Incomplete(_) => "IncompleteSignatureException",
+            Self::Incomplete(_) | Self::IncompleteQuery(_) => "IncompleteSignatureException",
             Self::UnknownKey | Self::InvalidToken => "UnrecognizedClientException",
             Self::ExpiredToken => "ExpiredTokenException",
             Self::Password => "AccessDeniedException",
-            Self::Mismatch | Self::Unsigned(_) | Self::Time(_) | Self::Payload => "InvalidSignatureException",
+            Self::Mismatch | Self::Unsigned(_) | Self::Time(_) | Self::Expired | Self::Payload => {
+                "InvalidSignatureException"
+            }
             Self::Internal(_) => "InternalFailure",
         }
     }
@@ -112,18 +122,21 @@ impl AuthError {
     fn query_code(&self) -> &'static str {
         match self {
             Self::Missing => "MissingAuthenticationToken",
-            Self::Incomplete(_) => "IncompleteSignature",
+            Self::Incomplete(_) | Self::IncompleteQuery(_) => "IncompleteSignature",
             Self::UnknownKey | Self::InvalidToken => "InvalidClientTokenId",
             Self::ExpiredToken => "ExpiredToken",
             Self::Password => "AccessDenied",
-            Self::Mismatch | Self::Unsigned(_) | Self::Time(_) | Self::Payload => "SignatureDoesNotMatch",
+            Self::Mismatch | Self::Unsigned(_) | Self::Time(_) | Self::Expired | Self::Payload => {
+                "SignatureDoesNotMatch"
+            }
             Self::Internal(_) => "InternalFailure",
         }
     }
 
     fn s3_code(&self) -> &'static str {
         match self {
-            Self::Missing | Self::Password | Self::Unsigned(_) => "AccessDenied",
+            Self::Missing | Self::Password | Self::Unsigned(_) | Self::Expired => "AccessDenied",
+            Self::IncompleteQuery(_) => "AuthorizationQueryParametersError",
             Self::Incomplete(_) => "AuthorizationHeaderMalformed",
             Self::UnknownKey => "InvalidAccessKeyId",
             Self::InvalidToken => "InvalidToken",
@@ -140,6 +153,7 @@ impl From<ParseError> for AuthError {
     fn from(error: ParseError) -> Self {
         match error {
             ParseError::Missing => Self::Missing,
+            ParseError::IncompleteQuery(text) => Self::IncompleteQuery(text),
             other => Self::Incomplete(other.to_string()),
         }
     }

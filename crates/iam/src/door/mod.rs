@@ -5,6 +5,7 @@
 
 mod error;
 mod git;
+mod presigned_v2;
 mod signed;
 
 pub(crate) use error::AuthError;

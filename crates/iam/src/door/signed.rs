@@ -3,10 +3,11 @@
 use crate::door::{AuthError, Authenticator, Connection, verified};
 use crate::keyring::Key;
 use crate::rules::decision::Mode;
-use crate::rules::signing_time;
+use crate::rules::signing_time::{self, TimeError};
 use http::request::Parts;
 use http::{HeaderMap, Uri};
 use kernel::Caller;
+use sigv4::v2::PresignedV2;
 use sigv4::{AmzDate, CredentialScope, ParseError, Payload, Place, Presented, Request, SigningKey, sha256_hex};
 
 /// What the chunks of a streamed body are signed with, one after the other.
@@ -41,13 +42,15 @@ impl Authenticator {
         Some(presented.scope.service)
     }
 
-    /// Whether a request carries a signature of version 4, readable or not: then [`Authenticator::authenticate`] says what is
+    /// Whether a request carries a signature of version 4, or is presigned by version 2, readable or not: then [`Authenticator::authenticate`] says what is
     /// wrong with it.
     #[must_use]
     pub fn is_signed<B>(&self, request: &http::Request<B>) -> bool {
         let header = request.headers().get(http::header::AUTHORIZATION);
         let query = request.uri().query().unwrap_or_default();
-        header.is_some_and(|value| value.as_bytes().starts_with(b"AWS4-")) || query.contains("X-Amz-Algorithm=")
+        header.is_some_and(|value| value.as_bytes().starts_with(b"AWS4-"))
+            || query.contains("X-Amz-Algorithm=")
+            || query.contains("AWSAccessKeyId=")
     }
 
     /// Authenticates a signed request, by header or presigned, for any service. The caller is in the account of the key and
@@ -96,6 +99,10 @@ impl Authenticator {
         let presented = Presented::parse(&request);
         let service =
             presented.as_ref().map_or_else(|_| service_of(parts), |presented| presented.scope.service.clone());
+        if let (Err(ParseError::Missing), Some(presented)) = (&presented, PresignedV2::parse(&request)) {
+            let admitted = self.admit_presigned_v2(&presented, &request, connection).await;
+            return admitted.map(|caller| (caller, None)).map_err(|error| error.answer("s3"));
+        }
         let admitted = match presented {
             Err(ParseError::Missing | ParseError::OtherScheme) if self.mode == Mode::Open => {
                 let caller = self.unverified("", &self.defaults.region, connection);
@@ -135,7 +142,10 @@ impl Authenticator {
         key: &Key,
         payload: &Payload,
     ) -> Result<Seed, AuthError> {
-        signing_time::check(presented.time, presented.place, self.keyring.now())?;
+        signing_time::check(presented.time, presented.place, self.keyring.now()).map_err(|error| {
+            let s3s = presented.scope.service == "s3" && presented.place != Place::Header;
+            if s3s && matches!(error, TimeError::Expired { .. }) { AuthError::Expired } else { error.into() }
+        })?;
         covers_headers(presented, request)?;
         let Presented { scope, time, signature, .. } = presented;
         let key = SigningKey::derive(&key.secret, scope);
