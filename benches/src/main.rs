@@ -4,6 +4,7 @@
 
 mod client;
 mod containers;
+mod logs;
 mod pipelines;
 mod process;
 mod reads;
@@ -45,6 +46,7 @@ enum Group {
     Start,
     Reads,
     Writes,
+    Logs,
     Containers,
     Pipelines,
 }
@@ -55,6 +57,7 @@ impl Group {
             Self::Start => start::measure(options).await,
             Self::Reads => reads::measure(options).await,
             Self::Writes => writes::measure(options).await,
+            Self::Logs => logs::measure(options).await,
             Self::Containers => containers::measure(options).await,
             Self::Pipelines => pipelines::measure(options).await,
         }

@@ -91,46 +91,64 @@ pub fn validation_message(violations: &[Violation]) -> String {
 /// The constraints of `shape` that `value`, of the right type, does not satisfy.
 pub fn validate(shape: &Shape, value: &Value) -> Vec<Violation> {
     let mut violations = Vec::new();
-    walk(shape, value, "", &mut violations);
+    walk(shape, value, &Place::Top, &mut violations);
     violations
 }
 
-fn walk(shape: &Shape, value: &Value, path: &str, violations: &mut Vec<Violation>) {
+/// Where a value stands; only a violation makes a text of it.
+enum Place<'p> {
+    Top,
+    Member(&'p Place<'p>, &'p str),
+    /// Counted from 0.
+    Item(&'p Place<'p>, usize),
+    Key(&'p Place<'p>, &'p str),
+}
+
+impl Place<'_> {
+    fn path(&self) -> String {
+        let (outer, step) = match self {
+            Self::Top => return String::new(),
+            Self::Member(outer, name) => (outer, (*name).to_owned()),
+            Self::Item(outer, index) => (outer, format!("{}.member", index + 1)),
+            Self::Key(outer, key) => (outer, format!("{key}.member")),
+        };
+        let outer = outer.path();
+        if outer.is_empty() { step } else { format!("{outer}.{step}") }
+    }
+}
+
+fn walk(shape: &Shape, value: &Value, place: &Place<'_>, violations: &mut Vec<Violation>) {
     if violations.len() >= MOST_VIOLATIONS {
         return;
     }
     for constraint in own(shape, value) {
-        violations.push(Violation { path: path.to_owned(), value: shown(shape, value), constraint });
+        violations.push(Violation { path: place.path(), value: shown(shape, value), constraint });
     }
     match (&shape.kind, value) {
         (Kind::Structure(members), Value::Object(object)) => {
             for member in *members {
-                let path = join(path, member.wire);
+                let place = Place::Member(place, member.wire);
                 match object.get(member.wire).filter(|value| !value.is_null()) {
-                    Some(value) => walk(member.shape, value, &path, violations),
+                    Some(value) => walk(member.shape, value, &place, violations),
                     None if member.required => {
-                        violations.push(Violation { path, value: None, constraint: Constraint::NotNull });
+                        violations.push(Violation { path: place.path(), value: None, constraint: Constraint::NotNull });
                     }
                     None => {}
                 }
             }
         }
-        (Kind::List { item, .. }, Value::Array(items)) => {
-            for (index, value) in items.iter().enumerate().filter(|(_, _)| nested(item)) {
-                walk(item, value, &join(path, &format!("{}.member", index + 1)), violations);
+        (Kind::List { item, .. }, Value::Array(items)) if nested(item) => {
+            for (index, value) in items.iter().enumerate() {
+                walk(item, value, &Place::Item(place, index), violations);
             }
         }
-        (Kind::Map { value: shape, .. }, Value::Object(object)) => {
-            for (key, value) in object.iter().filter(|_| nested(shape)) {
-                walk(shape, value, &join(path, &format!("{key}.member")), violations);
+        (Kind::Map { value: shape, .. }, Value::Object(object)) if nested(shape) => {
+            for (key, value) in object {
+                walk(shape, value, &Place::Key(place, key), violations);
             }
         }
         _ => {}
     }
-}
-
-fn join(path: &str, step: &str) -> String {
-    if path.is_empty() { step.to_owned() } else { format!("{path}.{step}") }
 }
 
 /// Whether a value has a path of its own: structures, and what may hold them.

@@ -348,3 +348,7 @@ impl<'m> Names<'m> {
 fn item<'r>(reference: Option<&'r Reference>, name: &str) -> anyhow::Result<&'r Reference> {
     reference.with_context(|| format!("shape {name} does not say what it holds"))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
