@@ -68,10 +68,10 @@ def test_large_files_up_and_down_with_flat_memory(servers):
     s3.put_object(Bucket=bucket, Key="warm", Body=bytes(MIB))
     before = peak(server)
     s3.upload_fileobj(Zeros(SIZE), bucket, "parts", Config=TransferConfig(multipart_chunksize=32 * MIB))
-    s3.put_object(Bucket=bucket, Key="whole", Body=Zeros(SIZE))
-    for key in ["parts", "whole"]:
+    s3.put_object(Bucket=bucket, Key="whole", Body=Zeros(SIZE // 2))
+    for key, size in [("parts", SIZE), ("whole", SIZE // 2)]:
         found = Digest()
         for chunk in s3.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(MIB):
             found.write(chunk)
-        assert (found.size, found.hash.hexdigest()) == (SIZE, hashlib.md5(bytes(SIZE)).hexdigest())
+        assert (found.size, found.hash.hexdigest()) == (size, hashlib.md5(bytes(size)).hexdigest())
     assert peak(server) - before < MOST

@@ -105,6 +105,9 @@ impl Wire {
     }
 
     async fn answer(&self, request: Request<Rest>) -> Response<ReplyBody> {
+        if let Err(error) = limits::check_form(request.method(), request.headers()) {
+            return Self::error(&error, "");
+        }
         let Some(caller) = request.extensions().get::<Caller>().cloned() else {
             return Self::error(&request::anonymous(request.headers(), request.uri()), "");
         };

@@ -5,7 +5,8 @@
 
 use aws::Error;
 use aws::s3::error;
-use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method};
 
 /// A header, the values of it that change nothing, and what the others are answered.
 type Row = (&'static str, &'static [&'static str], fn(&str) -> Error);
@@ -42,6 +43,16 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether a request is the form of a browser: s3s would hold its file in memory, and nothing verifies its policy.
+///
+/// # Errors
+/// `NotImplemented`.
+pub(super) fn check_form(method: &Method, headers: &HeaderMap) -> Result<(), Error> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let form = kind.get(..19).is_some_and(|kind| kind.eq_ignore_ascii_case("multipart/form-data"));
+    if *method == Method::POST && form { Err(error::not_implemented("uploads by a browser's form")) } else { Ok(()) }
+}
+
 /// Whether the bucket is whose the client thinks. Only the owner's account comes so far as to be told otherwise.
 ///
 /// # Errors
@@ -76,6 +87,15 @@ mod tests {
             .collect();
         let checked = check(&map).and_then(|()| check_owner(&map, "111111111111"));
         checked.err().map_or_else(|| "ok".to_owned(), |error| error.code)
+    }
+
+    #[test]
+    fn forms_of_browsers_are_refused() {
+        let of = |kind: &'static str| HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+        let form = of("Multipart/form-data; boundary=x");
+        assert!(check_form(&Method::POST, &form).is_err_and(|error| error.is("NotImplemented")));
+        assert!(check_form(&Method::PUT, &form).is_ok());
+        assert!(check_form(&Method::POST, &of("application/xml")).is_ok());
     }
 
     #[test]
