@@ -13,6 +13,9 @@ use crate::{Bus, CommitError, Document, Page, Scope, Store, StoreError, Stored};
 /// How often [`Documents::update`] tries again when somebody else wrote in between.
 const UPDATE_ATTEMPTS: usize = 16;
 
+/// A page of at most so many documents is read in place: that takes less time than to hand it to a thread and back.
+const SHORT_PAGE: usize = 32;
+
 /// The documents of one service. Cheap to clone.
 #[derive(Clone)]
 pub struct Documents {
@@ -80,8 +83,8 @@ impl Documents {
     pub async fn list<T: Document>(&self, scope: &Scope, page: Page) -> Result<Vec<Stored<T>>, StoreError> {
         self.own::<T>()?;
         let scope = scope.clone();
-        let rows = self.store.read(move |connection| query::list(connection, T::KIND, &scope, &page)).await?;
-        rows.into_iter().map(query::decode).collect()
+        let list = move |connection: &rusqlite::Connection, page: &Page| query::list(connection, T::KIND, &scope, page);
+        self.page(page, list).await?.into_iter().map(query::decode).collect()
     }
 
     /// The documents with `value` in `index`, in the order of their sort keys, then keys.
@@ -94,10 +97,24 @@ impl Documents {
     ) -> Result<Vec<Stored<T>>, StoreError> {
         self.own::<T>()?;
         let (scope, index, value) = (scope.clone(), index.to_owned(), value.to_owned());
-        let find =
-            move |connection: &rusqlite::Connection| query::find(connection, T::KIND, &scope, &index, &value, &page);
-        let rows = self.store.read(find).await?;
-        rows.into_iter().map(query::decode).collect()
+        let find = move |connection: &rusqlite::Connection, page: &Page| {
+            query::find(connection, T::KIND, &scope, &index, &value, page)
+        };
+        self.page(page, find).await?.into_iter().map(query::decode).collect()
+    }
+
+    /// Reads a page: where the asker is if it is short, which most are; a long one in a reading thread.
+    async fn page<F>(&self, page: Page, query: F) -> Result<Vec<query::Raw>, StoreError>
+    where
+        F: Fn(&rusqlite::Connection, &Page) -> Result<Vec<query::Raw>, StoreError> + Clone + Send + 'static,
+    {
+        let short = Page { limit: page.limit.min(SHORT_PAGE + 1), ..page.clone() };
+        let in_place = query.clone();
+        let rows = self.store.look_up(move |connection| in_place(connection, &short)).await?;
+        if rows.len() <= SHORT_PAGE {
+            return Ok(rows);
+        }
+        self.store.read(move |connection| query(connection, &page)).await
     }
 
     /// The scopes that have documents of this kind: for reconcilers that look over all of them.

@@ -1,6 +1,9 @@
 //! A consistent copy of the database beside a running server, and what a backup asks of it.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
@@ -16,9 +19,15 @@ pub fn snapshot(data_dir: &Path, copy: &Path) -> Result<(), StoreError> {
     let connection = schema::open_for_reading(&data_dir.join(DATABASE))?;
     // The server takes the write lock only for moments.
     connection.busy_timeout(std::time::Duration::from_secs(30))?;
+    // SQLite takes an empty file as it finds it, and would make one that others may read.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy).map_err(failed)?;
     let path = copy.to_string_lossy();
     connection.execute("VACUUM INTO ?1", [&*path])?;
     Ok(())
+}
+
+fn failed(error: std::io::Error) -> StoreError {
+    StoreError::Content(Arc::new(error))
 }
 
 /// A database that no server has open: a backup's.
