@@ -4,6 +4,8 @@ mod unpack;
 
 use async_trait::async_trait;
 use aws::s3::{ContentHeaders, CopyObject, GetObject, PutObject, Replacement};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use kernel::crash_point;
 
 use super::{Completion, Course, Job, Provider, Trouble};
@@ -11,6 +13,9 @@ use crate::error::Failed;
 use crate::model::{Artifact, External};
 use crate::rules::site::{content_type, fill_key};
 use crate::service::Service;
+
+/// How many files are written at once: the store writes them together.
+const AT_ONCE: usize = 16;
 
 /// The access control lists that change nothing where a bucket's owner owns every object.
 const HARMLESS_ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
@@ -89,20 +94,36 @@ async fn extract(service: &Service, job: &Job, artifact: &Artifact) -> Result<()
     let object = service.s3.get_object(&job.caller, GetObject::new(&artifact.bucket, &artifact.key)).await?;
     let archive = unpack::spool(&service.spool, object.body).await.map_err(Failed::from)?;
     let mut unpacking = unpack::Unpacking::begin(archive, object_key(job));
-    while let Some(file) = unpacking.next().await {
-        if service.clock.now() >= job.deadline {
-            return Err(Trouble::job_failed("Not all files were deployed within the action's time limit"));
+    let deployed = put_all(service, job, &mut unpacking).await;
+    // Where the archive broke off, so did an upload: it is the archive that is told of.
+    end(unpacking, artifact).await?;
+    deployed
+}
+
+/// Behind a large file the next comes when that one is written: both are waited for.
+async fn put_all(service: &Service, job: &Job, unpacking: &mut unpack::Unpacking) -> Result<(), Trouble> {
+    let (mut puts, mut all) = (FuturesUnordered::new(), false);
+    while !all || !puts.is_empty() {
+        tokio::select! {
+            file = unpacking.next(), if !all && puts.len() < AT_ONCE => match file {
+                Some(file) => puts.push(put(service, job, file)),
+                None => all = true,
+            },
+            Some(done) = puts.next(), if !puts.is_empty() => done?,
         }
-        let headers = headers(job, &file.key);
-        let put = PutObject { headers, ..PutObject::new(job.setting("BucketName"), file.key, file.content) };
-        if let Err(error) = service.s3.put_object(&job.caller, put).await {
-            // Where the archive broke off, so did the upload.
-            end(unpacking, artifact).await?;
-            return Err(error.into());
-        }
-        crash_point!("codepipeline_object_deployed");
     }
-    end(unpacking, artifact).await
+    Ok(())
+}
+
+async fn put(service: &Service, job: &Job, file: unpack::Unpacked) -> Result<(), Trouble> {
+    if service.clock.now() >= job.deadline {
+        return Err(Trouble::job_failed("Not all files were deployed within the action's time limit"));
+    }
+    let headers = headers(job, &file.key);
+    let put = PutObject { headers, ..PutObject::new(job.setting("BucketName"), file.key, file.content) };
+    service.s3.put_object(&job.caller, put).await?;
+    crash_point!("codepipeline_object_deployed");
+    Ok(())
 }
 
 async fn end(unpacking: unpack::Unpacking, artifact: &Artifact) -> Result<(), Trouble> {

@@ -65,7 +65,7 @@ impl Unpacking {
         Self { files, reader }
     }
 
-    /// The next file. The one before must have been read, or dropped.
+    /// The next file. Behind a large one it comes when that one has been read, or dropped.
     pub(super) async fn next(&mut self) -> Option<Unpacked> {
         self.files.recv().await
     }
@@ -87,13 +87,34 @@ fn read(mut file: File, prefix: Option<&str>, files: &mpsc::Sender<Unpacked>) ->
         let entry = archive.by_index(index)?;
         let key = object_key(prefix, &entry.name()?).map_err(Broken::Refused)?;
         let Some(key) = key.filter(|_| !entry.is_dir()) else { continue };
-        let (sender, chunks) = mpsc::channel(2);
-        if files.blocking_send(Unpacked { key, content: body(chunks) }).is_err() {
-            return Ok(());
+        match send(entry, key, left, files)? {
+            Some(less) => left = less,
+            None => return Ok(()),
         }
-        left = send(entry, left, &sender)?;
     }
     Ok(())
+}
+
+/// Sends a file: a small one whole, so that the next can follow at once. Gives how many bytes may still come; nothing if nobody
+/// wants more.
+fn send<R: Read>(
+    mut entry: ZipFile<'_, R>,
+    key: String,
+    left: u64,
+    files: &mpsc::Sender<Unpacked>,
+) -> Result<Option<u64>, Broken> {
+    let first = piece(&mut entry)?;
+    let left = less(left, &first)?;
+    if first.len() < CHUNK {
+        let content = Body::from(first);
+        return Ok(files.blocking_send(Unpacked { key, content }).is_ok().then_some(left));
+    }
+    let (sender, chunks) = mpsc::channel(2);
+    if files.blocking_send(Unpacked { key, content: body(chunks) }).is_err() || sender.blocking_send(Ok(first)).is_err()
+    {
+        return Ok(None);
+    }
+    send_rest(entry, left, &sender).map(Some)
 }
 
 fn claims<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Claims, Broken> {
@@ -116,32 +137,40 @@ fn body(chunks: mpsc::Receiver<io::Result<Bytes>>) -> Body {
     Body::from_stream(chunks, None)
 }
 
-/// Sends what really comes, whatever was claimed; gives how many bytes may still follow. A damaged file breaks its own upload off.
-fn send<R: Read>(
+/// Sends what really comes, whatever was claimed. A damaged file breaks its own upload off.
+fn send_rest<R: Read>(
     mut entry: ZipFile<'_, R>,
-    left: u64,
+    mut left: u64,
     chunks: &mpsc::Sender<io::Result<Bytes>>,
 ) -> Result<u64, Broken> {
-    let mut left = left;
     loop {
-        let mut chunk = Vec::with_capacity(CHUNK);
-        let read = entry.by_ref().take(CHUNK as u64).read_to_end(&mut chunk);
-        let read = read.and_then(|read| {
-            left = left.checked_sub(read as u64).ok_or_else(|| io::Error::other("it holds more than it claims"))?;
-            Ok(read)
-        });
-        match read {
-            Ok(0) => return Ok(left),
-            // The upload has failed, and says why.
-            Ok(_) if chunks.blocking_send(Ok(chunk.into())).is_err() => return Ok(left),
-            Ok(_) => {}
-            Err(error) => {
-                let text = error.to_string();
-                let _ = chunks.blocking_send(Err(error));
-                return Err(Broken::Refused(text));
+        let chunk = piece(&mut entry).and_then(|chunk| less(left, &chunk).map(|less| (chunk, less)));
+        match chunk {
+            Ok((chunk, _)) if chunk.is_empty() => return Ok(left),
+            Ok((chunk, less)) => {
+                left = less;
+                // Else the upload has failed, and says why.
+                if chunks.blocking_send(Ok(chunk)).is_err() {
+                    return Ok(left);
+                }
+            }
+            Err(broken) => {
+                let _ = chunks.blocking_send(Err(io::Error::other(broken.to_string())));
+                return Err(broken.into());
             }
         }
     }
+}
+
+/// The next piece; a short one is the last.
+fn piece(entry: &mut impl Read) -> io::Result<Bytes> {
+    let mut chunk = Vec::new();
+    entry.take(CHUNK as u64).read_to_end(&mut chunk)?;
+    Ok(chunk.into())
+}
+
+fn less(left: u64, chunk: &Bytes) -> io::Result<u64> {
+    left.checked_sub(chunk.len() as u64).ok_or_else(|| io::Error::other("it holds more than it claims"))
 }
 
 #[cfg(test)]
@@ -197,14 +226,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_damaged_file_is_an_error_and_no_object() {
-        let mut file = archive(&[("a.txt", &[b'x'; 50_000])]);
-        file.seek(SeekFrom::Start(40)).unwrap();
-        file.write_all(&[0xff; 8]).unwrap();
-        let mut unpacking = Unpacking::begin(file, None);
-        if let Some(file) = unpacking.next().await {
-            assert!(file.content.collect(1 << 20).await.is_err());
+        for size in [50_000, 2 * CHUNK + 7] {
+            let mut writer = ZipWriter::new(tempfile::tempfile().unwrap());
+            let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+            writer.start_file("a.txt", stored).unwrap();
+            writer.write_all(&vec![b'x'; size]).unwrap();
+            let mut file = writer.finish().unwrap();
+            file.seek(SeekFrom::Start(100)).unwrap();
+            file.write_all(&[0xff; 8]).unwrap();
+            let mut unpacking = Unpacking::begin(file, None);
+            if let Some(file) = unpacking.next().await {
+                assert!(file.content.collect(1 << 20).await.is_err(), "{size}");
+            }
+            assert!(unpacking.end().await.is_err(), "{size}");
         }
-        assert!(unpacking.end().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_wants_no_more_ends_the_reading() {
+        let large = vec![7; 9 * CHUNK];
+        let mut unpacking = Unpacking::begin(archive(&[("a", &large), ("b", &large)]), None);
+        assert!(unpacking.next().await.is_some(), "and it is dropped unread");
+        assert!(unpacking.end().await.is_ok());
     }
 
     #[tokio::test]
