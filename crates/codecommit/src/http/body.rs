@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::pin::Pin;
+use std::time::Duration;
 
 use ::http::HeaderMap;
 use ::http::header::CONTENT_ENCODING;
@@ -20,11 +21,16 @@ const CHUNK: usize = 64 * 1024;
 /// So much compressed input is unpacked at once: at most about a thousand times as much comes out.
 const COMPRESSED_CHUNK: usize = 4 * 1024;
 
+/// A client that neither sends nor reads for so long is given up: it holds one of few turns. Longer than a client compresses
+/// a large push without a word.
+const SILENCE: Duration = Duration::from_secs(600);
+
 /// A request body, unpacked where the client compressed it.
 pub(super) struct Incoming {
     data: Pin<Box<dyn futures::Stream<Item = io::Result<Bytes>> + Send>>,
     gzip: Option<GzDecoder<Vec<u8>>>,
     compressed: Bytes,
+    patience: Duration,
 }
 
 impl Incoming {
@@ -39,15 +45,15 @@ impl Incoming {
         let data = BodyStream::new(body)
             .filter_map(|frame| std::future::ready(frame.map(|frame| frame.into_data().ok()).transpose()));
         let gzip = gzip.then(|| GzDecoder::new(Vec::new()));
-        Self { data: Box::pin(data), gzip, compressed: Bytes::new() }
+        Self { data: Box::pin(data), gzip, compressed: Bytes::new(), patience: SILENCE }
     }
 
     /// The next piece; `None` at the end.
     pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        let Some(gzip) = &mut self.gzip else { return self.data.next().await.transpose() };
+        let Some(gzip) = &mut self.gzip else { return awaited(self.data.next(), self.patience).await?.transpose() };
         loop {
             if self.compressed.is_empty() {
-                match self.data.next().await.transpose()? {
+                match awaited(self.data.next(), self.patience).await?.transpose()? {
                     Some(more) => self.compressed = more,
                     None => return finish(self.gzip.take()),
                 }
@@ -70,6 +76,11 @@ impl Incoming {
     }
 }
 
+/// What the client does, unless it does nothing.
+async fn awaited<T>(client: impl Future<Output = T>, patience: Duration) -> io::Result<T> {
+    tokio::time::timeout(patience, client).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))
+}
+
 fn finish(gzip: Option<GzDecoder<Vec<u8>>>) -> io::Result<Option<Bytes>> {
     let rest = gzip.map(GzDecoder::finish).transpose()?.unwrap_or_default();
     Ok((!rest.is_empty()).then(|| rest.into()))
@@ -87,14 +98,18 @@ pub(super) fn outgoing() -> (Outgoing, Body) {
 }
 
 /// Sends all that `from` gives; fails when nobody reads any more.
-pub(super) async fn send(mut from: impl AsyncRead + Unpin, to: &Outgoing) -> io::Result<()> {
+pub(super) async fn send(from: impl AsyncRead + Unpin, to: &Outgoing) -> io::Result<()> {
+    send_patiently(from, to, SILENCE).await
+}
+
+async fn send_patiently(mut from: impl AsyncRead + Unpin, to: &Outgoing, patience: Duration) -> io::Result<()> {
     loop {
         let mut piece = BytesMut::with_capacity(CHUNK);
         if from.read_buf(&mut piece).await? == 0 {
             return Ok(());
         }
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-        to.send(Ok(piece.freeze())).await.map_err(gone)?;
+        awaited(to.send(Ok(piece.freeze())), patience).await?.map_err(gone)?;
     }
 }
 
@@ -115,6 +130,17 @@ mod tests {
             whole.extend_from_slice(&piece);
         }
         Ok(whole)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_falls_silent_is_given_up() {
+        let silent = StreamBody::new(futures::stream::pending::<io::Result<http_body::Frame<Bytes>>>());
+        let patience = Duration::from_millis(1);
+        let mut incoming = Incoming { patience, ..Incoming::new(&HeaderMap::new(), silent) };
+        assert_eq!(incoming.next().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let (sender, _body) = outgoing();
+        let unread = send_patiently(tokio::io::repeat(0), &sender, patience).await.unwrap_err();
+        assert_eq!(unread.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
