@@ -170,8 +170,10 @@ mod tests {
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
+    type Url = (&'static str, &'static str, &'static [(&'static str, &'static [u8])]);
+
     /// Method, target and sent headers, presigned by botocore 1.44.5 with the secret above and the time held at 1440934560.
-    const URLS: [(&str, &str, &[(&str, &[u8])]); 4] = [
+    const URLS: [Url; 4] = [
         (
             "GET",
             "/b/a%20b/%C3%BC%2B.txt?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=xEasQ1sGWSEgH7JUBhBlphxCDEs%3D&Expires=1440938160",

@@ -34,12 +34,19 @@ impl Guard {
             return Err("the Origin of this request is another site; with --auth open that is refused\n");
         }
         // Names of AWS's lead here only by somebody's own proxy or hosts file; its pages are still anybody's.
-        if header("host").is_some_and(|host| !self.is_ours(host) && !is_aws(host)) {
+        if header("host").is_some_and(|host| !self.is_ours(host) && !self.is_bucket(host) && !is_aws(host)) {
             return Err(
                 "the Host of this request is none of this server's; with --auth open use 127.0.0.1, localhost or the --public-url\n",
             );
         }
         Ok(())
+    }
+
+    /// Virtual-host buckets of the public host. Good as a Host; as an Origin their pages are whoever's wrote the objects.
+    fn is_bucket(&self, authority: &str) -> bool {
+        let host = host_name(authority).to_lowercase();
+        let public = self.public_host.as_deref();
+        public.is_some_and(|public| host.strip_suffix(public).is_some_and(|bucket| bucket.ends_with('.')))
     }
 
     fn is_ours(&self, authority: &str) -> bool {
@@ -84,6 +91,11 @@ mod tests {
             ("host", "stream-localhost", true),
             ("host", "stream-ci.example.org:8443", true),
             ("host", "stream-evil.example", false),
+            ("host", "bucket.s3.eu-west-1.amazonaws.com", true),
+            ("host", "bucket.ci.example.org:8443", true),
+            ("host", "bucket.s3.CI.example.org", true),
+            ("host", "evilci.example.org", false),
+            ("origin", "https://bucket.ci.example.org:8443", false),
             ("host", "evil.example", false),
             ("host", "10.0.0.1:4566", false),
             ("origin", "http://localhost:3000", true),

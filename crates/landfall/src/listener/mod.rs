@@ -7,6 +7,7 @@ mod api;
 mod browser;
 mod endpoint;
 mod going_on;
+mod presigned;
 mod reply;
 mod route;
 mod whole;
@@ -16,8 +17,10 @@ pub(crate) use endpoint::Endpoints;
 
 use crate::serve::Services;
 use crate::tls::{Accepted, Tls};
+use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -220,13 +223,21 @@ impl Origin<'_> {
 async fn console(services: &Services, request: Request<Incoming>, from: &Origin<'_>) -> Response<Body> {
     let endpoint = from.endpoint.as_deref().unwrap_or(&services.about.url);
     let arrival = console::Arrival { request_id: from.request_id, source_ip: from.source_ip, endpoint };
-    services.console.serve(request, &arrival).await
+    let answer = services.console.serve(request, &arrival).await;
+    if answer.headers().get("content-type").is_none_or(|kind| kind != console::FOLLOWS) {
+        return answer;
+    }
+    let (head, body) = answer.into_parts();
+    let texts = body.into_data_stream().filter_map(|text| std::future::ready(text.ok()));
+    let (_, body) = from.ends.reply(console::FOLLOWS, texts).into_parts();
+    Response::from_parts(head, body)
 }
 
 async fn git(services: &Services, request: Request<Incoming>, repository: &str, from: &Origin<'_>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     match services.authenticator.authenticate_git(&parts, repository, from.request_id, from.source_ip).await {
         Ok(caller) => {
+            let caller = from.of(caller);
             let served = services.git.serve_git(&caller, repository, Request::from_parts(parts, body)).await;
             served.map(http_body_util::BodyExt::boxed_unsync)
         }
@@ -250,6 +261,7 @@ async fn s3(services: &Services, request: Request<Incoming>, from: &Origin<'_>) 
             Err(error) => return s3::Wire::refuse(Request::from_parts(parts, body), &error, from.request_id).await,
         }
     }
+    presigned::without_signature(&mut parts);
     services.s3.serve(Request::from_parts(parts, body)).await
 }
 
