@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import io
+import json
 import uuid
 import zipfile
 
@@ -9,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import pipelines
-from conftest import ACCOUNT, REGION, eventually
+from conftest import ACCOUNT, REGION, commit_and_push, eventually, git, working_copy
 from pipelines import state, upload
 
 APPROVE = {"status": "Approved", "summary": "fine"}
@@ -393,3 +394,45 @@ def test_a_wrong_deployment_says_what_would_be_right(landfall, name):
         assert failure["code"] == expected[0] and expected[1] in failure["message"], failure
     with pytest.raises(ClientError, match="InvalidActionDeclaration.*ObjectKey"):
         pipelines.create(landfall, f"{name}-whole", [pipelines.inbox(name), site(name, Extract="false")])
+
+
+def test_a_start_chooses_a_commit(landfall, name, tmp_path):
+    codepipeline = landfall.client("codepipeline")
+    landfall.client("codecommit").create_repository(repositoryName=name)
+    working_copy(tmp_path / "work", landfall.clone_url(name), {"index.html": "first"})
+    first = git(tmp_path / "work", "rev-parse", "HEAD").stdout.strip()
+    commit_and_push(tmp_path / "work", {"index.html": "second"})
+    pipelines.create(landfall, name, [pipelines.source(name, PollForSourceChanges="false"), site(name)], pipelineType="V2")
+    pipelines.finished(landfall, name)
+    assert published(landfall, name) == "second"
+    asked = {"actionName": "Source", "revisionType": "COMMIT_ID", "revisionValue": first}
+    token = str(uuid.uuid4())
+    ids = {start(codepipeline, name, sourceRevisions=[asked], clientRequestToken=token) for _ in range(2)}
+    assert len(ids) == 1
+    assert pipelines.finished(landfall, name, 2)["sourceRevisions"][0]["revisionId"] == first
+    assert published(landfall, name) == "first"
+    assert codepipeline.get_pipeline(name=name, version=1)["pipeline"]["pipelineType"] == "V2"
+    assert code(codepipeline.get_pipeline, name=name, version=2) == "PipelineVersionNotFoundException"
+
+
+def test_an_action_takes_its_role_through_the_pipelines(enforcing):
+    name, iam, s3 = f"r-{uuid.uuid4().hex[:8]}", enforcing.client("iam"), enforcing.client("s3")
+    for bucket in (f"{name}-inbox", f"{name}-site"):
+        s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=f"{name}-inbox", VersioningConfiguration={"Status": "Enabled"})
+    upload(enforcing, name, {"index.html": "one"})
+    pipeline_role = f"arn:aws:iam::{ACCOUNT}:role/{name}-pipeline"
+    trusting = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": pipeline_role}, "Action": "sts:AssumeRole"}]}
+    publisher = iam.create_role(RoleName=f"{name}-publisher", AssumeRolePolicyDocument=json.dumps(trusting))["Role"]["Arn"]
+    stage = site(name)
+    stage["actions"][0]["roleArn"] = publisher
+    pipelines.create(enforcing, name, [pipelines.inbox(name), stage])
+    assert pipelines.finished(enforcing, name)["status"] == "Succeeded", pipelines.actions(enforcing, name)
+    assert published(enforcing, name) == "one"
+    assert pipelines.actions(enforcing, name)[1]["input"]["roleArn"] == publisher
+    trusting["Statement"][0]["Principal"] = {"Service": "codebuild.amazonaws.com"}
+    iam.update_assume_role_policy(RoleName=f"{name}-publisher", PolicyDocument=json.dumps(trusting))
+    enforcing.client("codepipeline").start_pipeline_execution(name=name)
+    assert pipelines.finished(enforcing, name, 2)["status"] == "Failed"
+    failure = state(enforcing, name)["Site"]["actionStates"][0]["latestExecution"]["errorDetails"]
+    assert failure["code"] == "PermissionError" and publisher in failure["message"]
