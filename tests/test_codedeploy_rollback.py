@@ -8,6 +8,7 @@ import pytest
 from codedeploy_host import Host
 from conftest import eventually
 from test_codedeploy import EVENTS, Fleet, code, playing  # noqa: F401  (`playing` is a fixture)
+from test_operator import ask
 
 TOO_MANY = (
     "The overall deployment failed because too many individual instances failed deployment, too few healthy instances "
@@ -216,3 +217,26 @@ def test_what_is_deleted_before_the_start_is_named(landfall):
         "The deployment failed because no instances were found for your deployment group. Check your deployment group "
         "settings to make sure the tags for your Amazon EC2 instances or Auto Scaling groups")
     assert failed["completeTime"] >= failed["createTime"]
+
+
+def test_a_collection_leaves_what_a_rollback_needs(servers, playing):
+    server = servers("enforce", "dummy", "--keep-deployments", "0d")
+    fleet = Fleet(server, hosts=1)
+    rule(fleet, "DEPLOYMENT_FAILURE")
+    [host] = playing(obedient(fleet))
+    old = fleet.deploy("old.zip")
+    fleet.until(old, "Succeeded")
+    good = fleet.deploy("good.zip", fileExistsBehavior="OVERWRITE")
+    fleet.until(good, "Succeeded")
+    fleet.until(fleet.deploy("other.zip", deploymentConfigName="CodeDeployDefault.HalfAtATime", autoRollbackConfiguration={"enabled": False}), "Failed")
+    status, answer = ask(server, "CollectGarbage", dryRun=False)
+    assert status == 200 and {"what": "deployments", "count": 2, "bytes": 0} in answer["removed"], answer
+    listed = fleet.codedeploy.list_deployments(applicationName=fleet.name, deploymentGroupName="hosts")["deployments"]
+    assert listed == [good]
+    assert code(fleet.codedeploy.get_deployment, deploymentId=old) == "DeploymentDoesNotExistException"
+    assert fleet.target(good, 0)["status"] == "Succeeded"
+    host.broken = Everything()
+    bad = fleet.deploy("bad.zip")
+    back = fleet.until(bad, "Failed")["rollbackInfo"]["rollbackDeploymentId"]
+    rolled = info(fleet, back)
+    assert (rolled["revision"]["s3Location"]["key"], rolled["fileExistsBehavior"]) == ("good.zip", "OVERWRITE")
