@@ -13,9 +13,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-/// A segment that has this many bytes takes no further put.
-const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
-
 /// What all streams of a server share.
 pub(crate) struct Watch {
     pub(crate) followers: Followers,
@@ -191,7 +188,8 @@ impl Writer {
         let mut written: Vec<Summary> = last.into_iter().collect();
         let mut bytes = Vec::new();
         for put in puts {
-            if written.last().is_none_or(|last| last.bytes >= SEGMENT_BYTES) {
+            let Some(first) = put.events.first() else { continue };
+            if written.last().is_none_or(|last| last.is_full(first.ingested)) {
                 self.finish(folder, written.last(), &mut bytes)?;
                 let end = written.last().map_or(0, Summary::end);
                 written.push(Summary::empty(end));

@@ -1,5 +1,5 @@
-//! One segment file: a row of records, named by the place of its first event in the stream. Beside a full one lies its
-//! summary, so that opening a long stream reads only its last segment.
+//! One segment file: a row of records, named by the place of its first event in the stream. Beside it lies its summary, once
+//! it is full or was read whole, so that opening a stream reads little.
 
 use super::record::{Event, Records, length};
 use kernel::removal::Removals;
@@ -12,6 +12,10 @@ use std::path::{Path, PathBuf};
 
 /// A block ends with the event that fills it up to this; a read takes whole blocks.
 const BLOCK_BYTES: u64 = 64 * 1024;
+/// A segment that has this many bytes takes no further put.
+const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
+/// In milliseconds.
+const DAY: i64 = 24 * 3_600_000;
 
 /// What is in a segment: enough to know which of its bytes a read needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +29,8 @@ pub(crate) struct Summary {
     /// Least and greatest time of its events.
     pub(crate) earliest: i64,
     pub(crate) latest: i64,
-    /// When its last event arrived.
+    /// When its first and last event arrived.
+    pub(crate) begun: i64,
     pub(crate) ingested: i64,
     /// Its parts, in order and without gaps.
     pub(crate) blocks: Vec<Block>,
@@ -46,7 +51,16 @@ pub(crate) struct Block {
 impl Summary {
     /// Of an empty segment.
     pub(crate) fn empty(first: u64) -> Self {
-        Self { first, count: 0, bytes: 0, earliest: i64::MAX, latest: i64::MIN, ingested: 0, blocks: Vec::new() }
+        Self {
+            first,
+            count: 0,
+            bytes: 0,
+            earliest: i64::MAX,
+            latest: i64::MIN,
+            begun: 0,
+            ingested: 0,
+            blocks: Vec::new(),
+        }
     }
 
     /// Counts an event in.
@@ -59,11 +73,20 @@ impl Summary {
             block.earliest = block.earliest.min(event.timestamp);
             block.latest = block.latest.max(event.timestamp);
         }
+        if self.count == 0 {
+            self.begun = event.ingested;
+        }
         self.count += 1;
         self.bytes += length(event);
         self.earliest = self.earliest.min(event.timestamp);
         self.latest = self.latest.max(event.timestamp);
         self.ingested = event.ingested;
+    }
+
+    /// Whether it takes no further put at that time of ingestion. What is in one segment expires together, so that it holds
+    /// no more than a day's arrivals.
+    pub(crate) fn is_full(&self, ingested: i64) -> bool {
+        self.bytes >= SEGMENT_BYTES || (self.count > 0 && ingested.saturating_sub(self.begun) >= DAY)
     }
 
     /// The place behind its last event.
@@ -82,7 +105,7 @@ impl Summary {
         removals.file(&self.path(folder))
     }
 
-    /// Keeps the summary of a full segment beside it. It need not be on disk: it is only believed if it fits.
+    /// Keeps the summary beside the segment. It need not be on disk: it is only believed if it fits.
     pub(crate) fn keep(&self, folder: &Path) -> io::Result<()> {
         let (path, new) = (self.kept_path(folder), self.path(folder).with_extension("new"));
         File::create(&new)?.write_all(&serde_json::to_vec(self)?)?;
@@ -142,8 +165,17 @@ pub(crate) fn scan(folder: &Path) -> io::Result<Vec<Summary>> {
             }
             continue;
         }
-        let kept = if Some(first) == places.last() { None } else { Summary::kept(folder, *first) };
-        let summary = kept.map_or_else(|| Summary::read_whole(folder, *first), Ok)?;
+        let summary = match Summary::kept(folder, *first) {
+            Some(kept) => kept,
+            None => {
+                let read = Summary::read_whole(folder, *first)?;
+                if read.count > 0 {
+                    // Without it the next opening reads the segment again.
+                    let _ = read.keep(folder);
+                }
+                read
+            }
+        };
         end = summary.end();
         segments.push(summary);
     }
@@ -196,6 +228,35 @@ mod tests {
             let wanted: Vec<u64> = (3..summary.end()).filter(|place| places.contains(place)).collect();
             prop_assert_eq!(found, wanted);
             prop_assert!(read.iter().all(|(place, event)| *place == 3 + event.timestamp.unsigned_abs()));
+        }
+    }
+
+    #[test]
+    fn a_segment_takes_a_days_arrivals() {
+        let event = |ingested| Event { timestamp: 0, ingested, message: String::new() };
+        let mut summary = Summary::empty(0);
+        assert!(!summary.is_full(i64::MAX));
+        summary.add(&event(1_000));
+        summary.add(&event(5_000));
+        for (ingested, full) in [(0, false), (DAY + 999, false), (DAY + 1_000, true)] {
+            assert_eq!(summary.is_full(ingested), full, "{ingested}");
+        }
+        summary.add(&Event { message: "x".repeat(4 * 1024 * 1024), ..event(0) });
+        assert!(summary.is_full(0));
+    }
+
+    #[test]
+    fn what_was_read_whole_is_remembered_until_the_file_grows() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut summary, mut bytes) = (Summary::empty(0), Vec::new());
+        for round in 0..3 {
+            let event = Event { timestamp: round, ingested: 9, message: "x".into() };
+            encode(&event, &mut bytes);
+            summary.add(&event);
+            std::fs::write(summary.path(folder.path()), &bytes).unwrap();
+            assert_eq!(Summary::kept(folder.path(), 0), None, "{round}");
+            assert_eq!(scan(folder.path()).unwrap(), [summary.clone()]);
+            assert_eq!(Summary::kept(folder.path(), 0).as_ref(), Some(&summary));
         }
     }
 
