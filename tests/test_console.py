@@ -5,7 +5,9 @@ import json
 import os
 import pathlib
 import re
+import ssl
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,6 +16,7 @@ import pytest
 
 import pipelines
 from browser import Browser
+from codedeploy_host import Host
 from conftest import ACCOUNT, LANDFALL, REGION, eventually, working_copy
 from test_operator import ask
 
@@ -32,8 +35,24 @@ class Visitor:
         self.cookie = ""
         self.form_token = ""
 
+    def connection(self) -> http.client.HTTPConnection:
+        if self.server.endpoint.startswith("https:"):
+            trusted = ssl.create_default_context(cafile=self.server.data_dir / "tls/ca.pem")
+            return http.client.HTTPSConnection(self.host, timeout=30, context=trusted)
+        return http.client.HTTPConnection(self.host, timeout=30)
+
+    def follow(self, path: str, position: str | None = None) -> http.client.HTTPResponse:
+        """The events of an open page."""
+        connection = self.connection()
+        resumed = {"last-event-id": position} if position else {}
+        connection.request("GET", CONSOLE + path, headers={"cookie": self.cookie, "accept": "text/event-stream", **resumed})
+        reply = connection.getresponse()
+        # Holds the connection as long as the reply.
+        reply.connection = connection
+        return reply
+
     def ask(self, method: str, path: str, body: str | None = None, **headers) -> "Reply":
-        connection = http.client.HTTPConnection(self.host, timeout=30)
+        connection = self.connection()
         sent = {"cookie": self.cookie, **{name.replace("_", "-"): value for name, value in headers.items()}}
         connection.request(method, path, body, sent)
         reply = Reply(connection.getresponse())
@@ -63,6 +82,17 @@ class Reply:
     def __init__(self, response):
         self.status, self.headers = response.status, {name.lower(): value for name, value in response.getheaders()}
         self.text = response.read().decode()
+
+
+def heard(reply, pattern: str, seconds: float = 20) -> str:
+    """The events of an open page up to what is waited for; closes it."""
+    text, deadline = "", time.monotonic() + seconds
+    while not re.search(pattern, text):
+        line = reply.readline().decode()
+        assert line and time.monotonic() < deadline, f"{pattern} was not heard in\n{text}"
+        text += line
+    reply.connection.close()
+    return text
 
 
 def link(server) -> str:
@@ -203,6 +233,18 @@ def test_signing_out_ends_the_session(server):
 def test_open_mode_asks_for_a_sign_in_too(landfall):
     assert Visitor(landfall).get(f"/{REGION}").status == 401
     assert Visitor(landfall).sign_in().get(f"/{REGION}").status == 200
+
+
+def test_over_https_the_cookie_is_this_hosts_alone(servers):
+    server = servers("enforce", "dummy", "--tls")
+    made = subprocess.run([LANDFALL, "console", "--data-dir", server.data_dir], capture_output=True, text=True, timeout=30)
+    url = made.stdout.strip()
+    assert url.startswith("https://127.0.0.1:"), made.stderr
+    visitor = Visitor(server)
+    cookie = visitor.post("/sign-in", {"token": token(url)}).headers["set-cookie"]
+    assert cookie.startswith("__Host-landfall-console-") and "; Secure" in cookie and "Path=/;" in cookie
+    visitor.cookie = cookie.split(";")[0]
+    assert visitor.get(f"/{REGION}").status == 200
 
 
 def test_only_a_root_key_makes_links(server):
@@ -417,30 +459,37 @@ def test_the_regions_are_those_with_pipelines(server, visitor):
 
 def test_an_open_page_is_a_bounded_stream(server):
     visitor = Visitor(server).sign_in()
-    followed = []
+    followed = [visitor.follow(f"/{REGION}") for _ in range(20)]
     try:
-        while len(followed) < 40:
-            connection = http.client.HTTPConnection(visitor.host, timeout=30)
-            connection.request("GET", f"{CONSOLE}/{REGION}", headers={"cookie": visitor.cookie, "accept": "text/event-stream"})
-            followed.append(connection)
-            reply = connection.getresponse()
-            if reply.status != 200:
-                break
-            assert reply.headers["content-type"] == "text/event-stream"
-            assert reply.readline() == b"retry: 2000\n"
-        assert reply.status == 503 and 4 <= len(followed) < 40
+        open_ones = [reply for reply in followed if reply.status == 200]
+        assert 4 <= len(open_ones) < 20 and {reply.status for reply in followed} == {200, 503}
+        for reply in open_ones:
+            assert reply.headers["content-type"] == "text/event-stream" and reply.readline() == b"retry: 2000\n"
     finally:
-        for connection in followed:
-            connection.close()
+        for reply in followed:
+            reply.connection.close()
     assert visitor.get(f"/{REGION}").status == 200
+
+
+def test_a_log_is_taken_up_where_it_was_left(server, visitor, app):
+    """By the id of the last event, with the colour in force there."""
+    build = sleeping_build(server, "\x1b[33mone")
+    codebuild, logs = server.client("codebuild"), server.client("logs")
+    place = eventually(lambda: codebuild.batch_get_builds(ids=[build])["builds"][0]["logs"].get("streamName") and codebuild.batch_get_builds(ids=[build])["builds"][0]["logs"])
+
+    text = heard(visitor.follow(f"/{REGION}/builds/{build}"), r'<div class="l.*>one<')
+    assert '<span class="f3">one</span>' in text
+    position = re.findall("^id: (.*)$", text, re.MULTILINE)[-1]
+    logs.put_log_events(logGroupName=place["groupName"], logStreamName=place["streamName"], logEvents=[
+        {"timestamp": int(time.time() * 1000), "message": f"two {HOSTILE}\n"}, {"timestamp": int(time.time() * 1000), "message": "three\n"}])
+    text = heard(visitor.follow(f"/{REGION}/builds/{build}", position), r'<div class="l.*>three<').split("event: lines")[-1]
+    codebuild.stop_build(id=build)
+    assert ">one<" not in text and '<span class="f3">two &lt;script&gt;' in text and '<span class="f3">three</span>' in text
 
 
 def test_the_server_stops_while_pages_are_open(servers):
     server = servers("enforce", "dummy")
-    visitor = Visitor(server).sign_in()
-    connection = http.client.HTTPConnection(visitor.host, timeout=30)
-    connection.request("GET", f"{CONSOLE}/{REGION}", headers={"cookie": visitor.cookie, "accept": "text/event-stream"})
-    reply = connection.getresponse()
+    reply = Visitor(server).sign_in().follow(f"/{REGION}")
     assert reply.readline() == b"retry: 2000\n"
     assert server.stop() == 0
     assert b"event: part" in reply.read()
@@ -448,13 +497,39 @@ def test_the_server_stops_while_pages_are_open(servers):
 
 def test_signing_out_closes_open_pages(server, app):
     visitor = Visitor(server).sign_in()
-    connection = http.client.HTTPConnection(visitor.host, timeout=30)
-    connection.request("GET", f"{CONSOLE}/{REGION}/pipelines/app", headers={"cookie": visitor.cookie, "accept": "text/event-stream"})
-    reply = connection.getresponse()
+    reply = visitor.follow(f"/{REGION}/pipelines/app")
     visitor.post("/sign-out", {})
     # The next change finds nobody signed in.
     server.client("codepipeline").start_pipeline_execution(name="app")
     assert b"event: gone" in reply.read()
+
+
+def test_a_deployment_shows_its_hosts(server, visitor):
+    codedeploy, arn = server.client("codedeploy"), f"arn:aws:iam::{ACCOUNT}:user/web-1"
+    iam = server.client("iam")
+    iam.create_user(UserName="web-1")
+    key = iam.create_access_key(UserName="web-1")["AccessKey"]
+    codedeploy.register_on_premises_instance(instanceName="web-1", iamUserArn=arn)
+    codedeploy.add_tags_to_on_premises_instances(instanceNames=["web-1"], tags=[{"Key": "role", "Value": "web"}])
+    codedeploy.create_application(applicationName="shop")
+    codedeploy.create_deployment_group(
+        applicationName="shop", deploymentGroupName="web", serviceRoleArn=f"arn:aws:iam::{ACCOUNT}:role/app-pipeline",
+        onPremisesInstanceTagFilters=[{"Key": "role", "Value": "web", "Type": "KEY_AND_VALUE"}])
+    deployment = codedeploy.create_deployment(
+        applicationName="shop", deploymentGroupName="web", description=f"say {HOSTILE}",
+        revision={"revisionType": "S3", "s3Location": {"bucket": "pages", "key": "shop.zip", "bundleType": "zip"}})["deploymentId"]
+    page = f"/{REGION}/deployments/{deployment}"
+    followed = visitor.follow(page)
+    host = Host(lambda: server.endpoint, arn, (key["AccessKeyId"], key["SecretAccessKey"]))
+    host.start()
+    heard(followed, r"Before install.*Succeeded")
+    eventually(lambda: codedeploy.get_deployment(deploymentId=deployment)["deploymentInfo"]["status"] == "Succeeded", 30)
+    host.stop()
+    shown = visitor.get(page).text
+    for words in (">web-1</h3>", "Application stop", "After install", "Succeeded", "s3://pages/shop.zip", "say &#60;script&#62;"):
+        assert words in shown, words
+    assert HOSTILE not in shown
+    assert deployment in visitor.get(f"/{REGION}/deployments").text
 
 
 # In Chromium.

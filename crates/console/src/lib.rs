@@ -20,6 +20,7 @@ mod service;
 mod sessions;
 mod view;
 
+pub use live::FOLLOWS;
 pub use reply::Body;
 pub use rules::route::PATH;
 pub use service::{Arrival, Dependencies, Service};

@@ -17,6 +17,9 @@ use kernel::{Event, Scope, Tail};
 use crate::pages::{Failure, Growth, Part, Subject};
 use crate::service::{Service, Visit};
 
+/// The content type of a page that is followed.
+pub const FOLLOWS: &str = "text/event-stream";
+
 /// What belongs to one change comes within this time.
 const BURST: Duration = Duration::from_millis(150);
 /// Proxies and browsers drop a connection that says nothing for long. In this rhythm it is also asked whether the visitor
@@ -75,6 +78,7 @@ struct Feed {
     sent: BTreeMap<String, String>,
     /// Written, to be sent.
     ready: VecDeque<String>,
+    begun: bool,
     over: bool,
     _seat: Seat,
 }
@@ -96,6 +100,7 @@ pub(crate) fn follow(
         news: Vec::new(),
         sent: BTreeMap::new(),
         ready: VecDeque::new(),
+        begun: false,
         over: false,
         _seat: seat,
     };
@@ -108,7 +113,8 @@ pub(crate) fn follow(
 impl Feed {
     /// The next message, when there is one.
     async fn next(&mut self) -> Option<String> {
-        if self.sent.is_empty() && self.ready.is_empty() {
+        if !self.begun {
+            self.begun = true;
             self.ready.push_back("retry: 2000\n\n".to_owned());
             self.read(&[]).await;
         }

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt as _, Limited};
 use kernel::{Caller, Clock, Documents, Ids, Scope, Stop, Timestamp};
 
 use crate::assets;
-use crate::live::Seats;
+use crate::live::{self, Seats};
 use crate::model::Session;
 use crate::pages::{self, Failure};
 use crate::reply::{self, Body};
@@ -204,7 +204,7 @@ impl Service {
     fn visit(&self, asked: &Asked<'_>, region: String) -> Visit {
         let headers = &asked.parts.headers;
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let follows = text(ACCEPT.as_str()).is_some_and(|accepted| accepted.starts_with("text/event-stream"));
+        let follows = text(ACCEPT.as_str()).is_some_and(|accepted| accepted.starts_with(live::FOLLOWS));
         let caller = Caller {
             region: region.clone(),
             request_id: asked.from.request_id.to_owned(),

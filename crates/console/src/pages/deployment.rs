@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws::Error;
 use aws::codedeploy::{
     BatchGetDeploymentTargetsInput, DeploymentInfo, GetDeploymentInput, InstanceTarget, LifecycleEvent,
-    ListDeploymentTargetsInput, RevisionLocation, StopDeploymentInput,
+    ListDeploymentTargetsInput, ListDeploymentTargetsOutput, RevisionLocation, StopDeploymentInput,
 };
 use kernel::{Event, Timestamp};
 
@@ -117,7 +117,11 @@ impl Deployment {
             next_token: visit.query.get("after"),
             ..ListDeploymentTargetsInput::default()
         };
-        let listed = service.codedeploy.list_deployment_targets(&visit.caller, input).await?;
+        let listed = match service.codedeploy.list_deployment_targets(&visit.caller, input).await {
+            // It has no hosts yet.
+            Err(error) if error.is("DeploymentNotStartedException") => ListDeploymentTargetsOutput::default(),
+            listed => listed?,
+        };
         let mut targets = Vec::new();
         for ids in listed.target_ids.unwrap_or_default().chunks(PAGE) {
             let input =

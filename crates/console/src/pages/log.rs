@@ -105,12 +105,27 @@ pub(super) fn html(style: &mut Style, events: &[OutputLogEvent]) -> String {
         let message = event.message.as_deref().unwrap_or_default();
         let time = clock(Timestamp::from_millis(event.timestamp.unwrap_or_default()));
         for line in message.strip_suffix('\n').unwrap_or(message).split('\n') {
-            let own = if line.starts_with("[Container] ") { " own" } else { "" };
-            let shown = ansi::line(style, line);
-            html.push_str(&format!("<div class=\"l{own}\"><time>{time}</time><span>{shown}</span></div>\n"));
+            match own(line) {
+                Some((stamp, said)) => {
+                    let (stamp, said) = (ansi::line(style, stamp), ansi::line(style, said));
+                    let shown = format!("<span><i>{stamp}</i>{said}</span>");
+                    html.push_str(&format!("<div class=\"l own\"><time>{time}</time>{shown}</div>\n"));
+                }
+                None => {
+                    let shown = ansi::line(style, line);
+                    html.push_str(&format!("<div class=\"l\"><time>{time}</time><span>{shown}</span></div>\n"));
+                }
+            }
         }
     }
     html
+}
+
+/// A line of the agent's own, split behind its `[Container] DATE TIME `.
+fn own(line: &str) -> Option<(&str, &str)> {
+    const STAMP: usize = "[Container] 2026/11/23 00:43:48.947000 ".len();
+    let stamped = line.starts_with("[Container] ") && line.get(STAMP - 1..STAMP) == Some(" ");
+    line.split_at_checked(STAMP).filter(|_| stamped)
 }
 
 /// The build itself, or that there is none.
@@ -225,10 +240,11 @@ mod tests {
             ..OutputLogEvent::default()
         };
         let mut style = Style::default();
-        let events = [event("[Container] go\n"), event("\u{1b}[31m<a>\nb\u{1b}[0m\n"), event("")];
+        let events =
+            [event("[Container] 2026/11/23 00:43:48.947000 go\n"), event("\u{1b}[31m<a>\nb\u{1b}[0m\n"), event("")];
         let time = "<time>00:00:03</time>";
         let expected = [
-            format!("<div class=\"l own\">{time}<span>[Container] go</span></div>"),
+            format!("<div class=\"l own\">{time}<span><i>[Container] 2026/11/23 00:43:48.947000 </i>go</span></div>"),
             format!("<div class=\"l\">{time}<span><span class=\"f1\">&lt;a&gt;</span></span></div>"),
             format!("<div class=\"l\">{time}<span><span class=\"f1\">b</span></span></div>"),
             format!("<div class=\"l\">{time}<span></span></div>"),

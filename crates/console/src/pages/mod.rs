@@ -182,7 +182,7 @@ pub(crate) async fn show(service: &Arc<Service>, visit: Visit, page: Page) -> Re
             return Ok(reply::bytes(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", full.into()));
         };
         let feed = live::follow(Arc::clone(service), visit, subject, seat);
-        return Ok(reply::stream("text/event-stream", feed));
+        return Ok(reply::stream(live::FOLLOWS, feed));
     }
     let parts = subject.parts(service, &visit, &[]).await?;
     let status = visit.problem.clone().map_or(StatusCode::OK, |error| Failure::Aws(error).status());

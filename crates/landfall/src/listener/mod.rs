@@ -7,6 +7,7 @@ mod api;
 mod browser;
 mod endpoint;
 mod going_on;
+mod limits;
 mod presigned;
 mod reply;
 mod route;
@@ -23,28 +24,28 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::TokioIo;
 use kernel::{Caller, Door, Ids, Stop};
 use reply::Body;
 use route::Destination;
 use std::convert::Infallible;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::SetOnce;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
-/// A client has this long to send a request's headers.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A request that comes while the server starts waits so long for it.
+const START: Duration = Duration::from_secs(30);
 /// Connections that are still busy at the stop have this long to end.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// What a connection's requests share. A clone is the same listener.
 #[derive(Clone)]
 pub(crate) struct Listener {
-    services: Arc<OnceLock<Arc<Services>>>,
+    services: Arc<SetOnce<Arc<Services>>>,
     guard: browser::Guard,
     endpoints: Endpoints,
     ids: Arc<dyn Ids>,
@@ -74,15 +75,18 @@ impl Listener {
 
     /// Accepts until the stop, then drains. With `tls` the port speaks HTTPS.
     pub(crate) async fn serve(self: Arc<Self>, port: TcpListener, tls: Option<Arc<Tls>>) {
-        let mut connections = JoinSet::new();
+        let (mut connections, room) = (JoinSet::new(), limits::Room::new());
         loop {
             tokio::select! {
-                accepted = port.accept() => match accepted {
-                    Ok((stream, address)) => {
+                accepted = room.accept(&port) => match accepted {
+                    Ok((stream, address, place)) => {
                         let _ = stream.set_nodelay(true);
                         let (listener, tls) = (Arc::clone(&self), tls.clone());
                         let address = Some(address.ip().to_canonical().to_string());
-                        connections.spawn(async move { listener.accepted(stream, address, tls).await });
+                        connections.spawn(async move {
+                            listener.accepted(stream, address, tls).await;
+                            drop(place);
+                        });
                     }
                     // Out of file descriptors, most likely: others will close theirs.
                     Err(error) => {
@@ -125,9 +129,7 @@ impl Listener {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-        builder.http2().timer(TokioTimer::new());
+        let builder = limits::builder();
         let (listener, hang_up) = (Arc::clone(&self), peer.ends.hang_up.clone());
         let service = service_fn(move |request| {
             let (listener, peer) = (Arc::clone(&listener), peer.clone());
@@ -161,7 +163,7 @@ impl Listener {
     }
 
     async fn answer(&self, request: Request<Incoming>, request_id: &str, peer: &Peer) -> Response<Body> {
-        let Some(services) = self.services.get() else {
+        let Ok(services) = tokio::time::timeout(START, self.services.wait()).await else {
             return reply::text(503, "landfall is starting\n");
         };
         if let Err(refusal) = self.guard.check(request.headers()) {
@@ -257,6 +259,11 @@ async fn s3(services: &Services, request: Request<Incoming>, from: &Origin<'_>) 
                     let signing = s3::ChunkSigning { key, scope, time: time.to_string(), seed: signature };
                     parts.extensions.insert(signing);
                 }
+            }
+            // Who asked whether to send the body at all is told no, and the body is not read.
+            Err(error) if parts.headers.contains_key("expect") => {
+                let unsent = Request::from_parts(parts, http_body_util::Empty::<bytes::Bytes>::new());
+                return s3::Wire::refuse(unsent, &error, from.request_id).await;
             }
             Err(error) => return s3::Wire::refuse(Request::from_parts(parts, body), &error, from.request_id).await,
         }
