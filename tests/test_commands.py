@@ -2,10 +2,12 @@
 
 import json
 import os
+import pathlib
 import re
 import signal
 import stat
 import subprocess
+import sys
 import time
 
 import pytest
@@ -14,6 +16,7 @@ import pipelines
 from commands import CLEAN, on, run, start
 from conftest import LANDFALL, REGION, commit_and_push, eventually, working_copy
 
+AWS = pathlib.Path(sys.executable).parent / "aws"
 BUILDSPEC = """version: 0.2
 phases: {build: {commands: ['for n in 1 2 3; do echo "line $n"; sleep 0.1; done', 'sh test.sh']}}
 artifacts: {files: ['**/*']}
@@ -56,6 +59,21 @@ def test_env_makes_any_client_speak_to_the_server(enforcing, shell):
     assert run("status", cwd="/", **named).stdout.startswith(f"server       {enforcing.endpoint}, version ")
     assert json.loads(run("env", "--json", *on(enforcing)).stdout)["AWS_ENDPOINT_URL"] == enforcing.endpoint
     assert run("env", "--shell", "fish", *on(enforcing)).stdout.startswith(f"set -gx AWS_ENDPOINT_URL '{enforcing.endpoint}'\n")
+
+
+def test_under_tls_the_commands_and_aws_trust_the_servers_own_authority(servers):
+    server = servers("enforce", "dummy", "--tls")
+    exports = json.loads(run("env", "--json", *on(server)).stdout)
+    assert exports["AWS_ENDPOINT_URL"].startswith("https://")
+    assert exports["AWS_CA_BUNDLE"] == exports["GIT_SSL_CAINFO"] == str(server.data_dir / "tls/ca.pem")
+    assert run("status", *on(server)).stdout.startswith("server       https://")
+    assert run("status", cwd="/", **exports).returncode == 0
+    stranger = {**exports, "AWS_CA_BUNDLE": ""}
+    refused = run("status", cwd="/", check=False, **stranger)
+    assert refused.returncode == 1 and "AWS_CA_BUNDLE" in refused.stderr, refused.stderr
+    asked = subprocess.run([str(AWS), "sts", "get-caller-identity"], env={**CLEAN, **exports}, capture_output=True, text=True, timeout=60)
+    assert asked.returncode == 0 and ":root" in asked.stdout, asked.stderr
+    server.stop()
 
 
 def test_who_finds_no_server_learns_the_next_step(tmp_path):

@@ -57,7 +57,8 @@ fn variables(found: &Found) -> Vec<(&'static str, String)> {
     if let Some(bundle) = &found.ca_bundle {
         let bundle = bundle.display().to_string();
         variables.push(("AWS_CA_BUNDLE", bundle.clone()));
-        variables.push(("GIT_SSL_CAINFO", bundle));
+        variables.push(("GIT_SSL_CAINFO", bundle.clone()));
+        variables.push(("NODE_EXTRA_CA_CERTS", bundle));
     }
     variables
 }
@@ -97,7 +98,7 @@ mod tests {
         let key = AccessKey { session_token: Some("token".to_owned()), ..found().key };
         assert!(names(&Found { key, ..found() }).contains(&"AWS_SESSION_TOKEN"));
         let secured = names(&Found { ca_bundle: Some("/data/tls/ca.pem".into()), ..found() });
-        assert!(secured.contains(&"AWS_CA_BUNDLE") && secured.contains(&"GIT_SSL_CAINFO"));
+        assert!(["AWS_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS"].iter().all(|name| secured.contains(name)));
     }
 
     #[test]
