@@ -182,7 +182,7 @@ impl Service {
         }
     }
 
-    /// The executions of the source actions, in the order they started.
+    /// The last successful attempt at each source action, in the order they started.
     async fn source_actions(
         &self,
         scope: &Scope,
@@ -193,7 +193,9 @@ impl Service {
         let prefix = ActionExecution::prefix(&execution.pipeline_id, ordinal);
         // Source actions are the first to start: at most 50 of them, and their retries.
         let first = self.documents.list::<ActionExecution>(scope, Page::first(100).prefix(prefix)).await?;
-        Ok(first.into_iter().filter(|action| action.revision.is_some()).collect())
+        let found: Vec<_> = first.into_iter().filter(|action| action.revision.is_some()).collect();
+        let last = |index: usize| found[index + 1..].iter().all(|later| later.action != found[index].action);
+        Ok((0..found.len()).filter(|index| last(*index)).map(|index| found[index].clone()).collect())
     }
 }
 
