@@ -6,7 +6,7 @@
 
 mod application;
 mod config;
-mod deployment;
+pub(crate) mod deployment;
 mod group;
 mod instance;
 mod revision;

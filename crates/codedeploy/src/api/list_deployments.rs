@@ -87,3 +87,55 @@ fn fits(deployment: &Deployment, input: &ListDeploymentsInput) -> bool {
         && range.start.is_none_or(|start| deployment.created >= start)
         && range.end.is_none_or(|end| deployment.created <= end)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Status;
+    use crate::model::deployment::tests::deployment;
+    use kernel::Timestamp;
+
+    fn between(start: Option<i64>, end: Option<i64>) -> ListDeploymentsInput {
+        let time = |seconds: Option<i64>| seconds.map(Timestamp::from_seconds);
+        let range = TimeRange { start: time(start), end: time(end) };
+        ListDeploymentsInput { create_time_range: Some(range), ..ListDeploymentsInput::default() }
+    }
+
+    #[test]
+    fn statuses_and_times_choose() {
+        let statuses = |names: &[&str]| ListDeploymentsInput {
+            include_only_statuses: Some(names.iter().map(|name| (*name).to_owned()).collect()),
+            ..ListDeploymentsInput::default()
+        };
+        // Made at second 10.
+        let deployment = deployment(Status::Failed, "k");
+        for (input, expected) in [
+            (ListDeploymentsInput::default(), true),
+            (statuses(&[]), true),
+            (statuses(&["Succeeded", "Failed"]), true),
+            (statuses(&["Succeeded"]), false),
+            (between(None, None), true),
+            (between(Some(10), Some(10)), true),
+            (between(Some(11), None), false),
+            (between(None, Some(9)), false),
+        ] {
+            assert_eq!(fits(&deployment, &input), expected, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn names_come_in_pairs_and_times_in_order() {
+        let text = |text: &str| Some(text.to_owned());
+        let input = ListDeploymentsInput::default;
+        for (input, code) in [
+            (ListDeploymentsInput { application_name: text("a"), ..input() }, "DeploymentGroupNameRequiredException"),
+            (ListDeploymentsInput { deployment_group_name: text("g"), ..input() }, "ApplicationNameRequiredException"),
+            (ListDeploymentsInput { external_id: text("x"), ..input() }, "InvalidExternalIdException"),
+            (between(Some(2), Some(1)), "InvalidTimeRangeException"),
+            (between(Some(1), Some(1)), ""),
+            (input(), ""),
+        ] {
+            assert_eq!(check(&input).err().map_or(String::new(), |error| error.code), code, "{input:?}");
+        }
+    }
+}

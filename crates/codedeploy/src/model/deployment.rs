@@ -172,3 +172,70 @@ impl Document for Deployment {
         self.due
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A deployment `d-1` of the revision under `key` that was made at second 10 and has this status.
+    pub(crate) fn deployment(status: Status, key: &str) -> Deployment {
+        let completed = status.ended().then(|| Timestamp::from_seconds(20));
+        Deployment {
+            id: "d-1".to_owned(),
+            application_id: "a".to_owned(),
+            application: "app".to_owned(),
+            group_id: "g".to_owned(),
+            group: "hosts".to_owned(),
+            config: "CodeDeployDefault.AllAtOnce".to_owned(),
+            minimum: MinimumHealthy::HostCount(0),
+            revision: revision(key),
+            previous_revision: None,
+            status,
+            fault: None,
+            created: Timestamp::from_seconds(10),
+            started: None,
+            completed,
+            overview: Overview::default(),
+            description: Some("by hand".to_owned()),
+            creator: "user".to_owned(),
+            ignore_application_stop_failures: true,
+            update_outdated_instances_only: true,
+            file_exists_behavior: "RETAIN".to_owned(),
+            auto_rollback: None,
+            rollback: Rollback::default(),
+            stop: None,
+            due: None,
+        }
+    }
+
+    /// A revision in S3 under this key.
+    pub(crate) fn revision(key: &str) -> RevisionLocation {
+        let s3_location = aws::codedeploy::S3Location { key: Some(key.to_owned()), ..Default::default() };
+        RevisionLocation { s3_location: Some(s3_location), ..RevisionLocation::default() }
+    }
+
+    #[test]
+    fn only_the_last_three_states_are_an_end() {
+        let all = [Status::Created, Status::InProgress, Status::Succeeded, Status::Failed, Status::Stopped];
+        assert_eq!(all.map(Status::ended), [false, false, true, true, true]);
+        assert_eq!(all.map(Status::name), ["Created", "InProgress", "Succeeded", "Failed", "Stopped"]);
+    }
+
+    #[test]
+    fn an_overview_counts_each_host_once() {
+        let of = |progress| Host { id: "h".to_owned(), standing: crate::rules::wave::Standing::Unhealthy, progress };
+        let hosts =
+            [Progress::Pending, Progress::InProgress, Progress::Succeeded, Progress::Failed, Progress::Skipped].map(of);
+        let expected = Overview { pending: 1, in_progress: 1, succeeded: 1, failed: 1, skipped: 1 };
+        assert_eq!(Overview::of(&hosts), expected);
+    }
+
+    #[test]
+    fn a_deployment_is_found_by_time_among_all_and_among_its_group_s() {
+        let deployment = deployment(Status::Created, "k");
+        let expected = [Index::new("all", ""), Index::new("group", "g")].map(|index| index.sorted("000000000010000"));
+        assert_eq!(deployment.indexes(), expected);
+        let text = serde_json::to_string(&deployment).unwrap_or_default();
+        assert_eq!(serde_json::from_str::<Deployment>(&text).ok().map(|read| read.indexes()), Some(expected.to_vec()));
+    }
+}

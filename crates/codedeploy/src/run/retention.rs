@@ -85,3 +85,25 @@ impl Service {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Status;
+    use crate::model::deployment::tests::deployment;
+
+    #[test]
+    fn a_deployment_is_past_its_time_when_its_end_is() {
+        let at = Timestamp::from_seconds;
+        for (status, cutoff, expected) in [
+            (Status::Created, at(1_000), false),
+            (Status::InProgress, at(1_000), false),
+            (Status::Succeeded, at(21), true),
+            (Status::Failed, at(21), true),
+            (Status::Stopped, at(20), false),
+            (Status::Succeeded, at(15), false),
+        ] {
+            assert_eq!(past(&deployment(status, "k"), cutoff), expected, "{status:?} {cutoff:?}");
+        }
+    }
+}
