@@ -14,6 +14,7 @@ mod listings;
 mod objects;
 mod operations;
 mod origin;
+mod overlooked;
 mod refusals;
 mod request;
 mod rest;
@@ -112,7 +113,9 @@ impl Wire {
             return Self::error(&request::anonymous(request.headers(), request.uri()), "");
         };
         let headers = request.headers();
-        let allowed = limits::check(headers).and_then(|()| limits::check_owner(headers, &caller.account));
+        let allowed = limits::check(headers)
+            .and_then(|()| limits::check_owner(headers, &caller.account))
+            .and_then(|()| limits::check_target(request.method(), request.uri()));
         if let Err(error) = allowed {
             return Self::error(&error, &caller.request_id);
         }

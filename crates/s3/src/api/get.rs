@@ -5,6 +5,7 @@ use crate::content::ReadError;
 use crate::model::{Head, Version, VersionId, object_key, scope};
 use crate::rules::condition::{Validators, check_read};
 use crate::rules::names::{check_key, check_version};
+use crate::rules::parts::check_number;
 use crate::rules::range::resolve;
 use aws::Error;
 use aws::s3::{Body, GetObject, Object, ObjectMeta, error};
@@ -77,6 +78,7 @@ impl Service {
     async fn part_of(&self, version: &Version, number: u32) -> Result<Option<(u64, u64)>, Error> {
         let extents = self.extents(&version.content).await?;
         let wrong = || error::invalid_part_number(version.parts.unwrap_or(1));
+        check_number(number)?;
         let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).ok_or_else(wrong)?;
         if version.content.size == 0 && index == 0 {
             return Ok(None);

@@ -117,19 +117,62 @@ fn region_of(constraint: Option<BucketLocationConstraint>, asked: &str) -> Resul
         )),
         Some(FIRST_REGION) => Err(error_in("InvalidLocationConstraint", FIRST_REGION)),
         Some("EU") => Ok("eu-west-1".to_owned()),
+        Some(region) if !is_region(region) => Err(error_in("InvalidLocationConstraint", region)),
         Some(region) if region == asked || asked == FIRST_REGION => Ok(region.to_owned()),
         Some(region) => Err(error_in("IllegalLocationConstraintException", region)),
     }
 }
 
+/// Whether a text has the form of a region's name: `eu-west-1`, `us-gov-east-1`, `eusc-de-east-1`.
+fn is_region(name: &str) -> bool {
+    let labels: Vec<&str> = name.split('-').collect();
+    let letters = |label: &&str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_lowercase());
+    match labels.split_last() {
+        Some((number, [land, rest @ ..])) => {
+            let numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+            numbered && letters(land) && land.len() <= 4 && !rest.is_empty() && rest.iter().all(|label| letters(label))
+        }
+        _ => false,
+    }
+}
+
 fn error_in(code: &str, region: &str) -> Error {
     match code {
-        "InvalidLocationConstraint" => {
-            Error::new(code, "The specified location-constraint is not valid: us-east-1 is left unsaid.")
-        }
+        "InvalidLocationConstraint" => Error::new(
+            code,
+            format!("The specified location-constraint {region} is not valid; us-east-1 is left unsaid."),
+        ),
         _ => Error::new(
             code,
             format!("The {region} location constraint is incompatible for the region that this request was sent to."),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_made_where_it_is_asked_for() {
+        let table = [
+            (None, "us-east-1", Ok("us-east-1")),
+            (Some(""), "us-east-1", Ok("us-east-1")),
+            (Some("eu-west-1"), "us-east-1", Ok("eu-west-1")),
+            (Some("eu-west-1"), "eu-west-1", Ok("eu-west-1")),
+            (Some("EU"), "eu-west-1", Ok("eu-west-1")),
+            (Some("eusc-de-east-1"), "us-east-1", Ok("eusc-de-east-1")),
+            (None, "eu-west-1", Err("IllegalLocationConstraintException")),
+            (Some("eu-west-1"), "eu-central-1", Err("IllegalLocationConstraintException")),
+            (Some("us-east-1"), "us-east-1", Err("InvalidLocationConstraint")),
+            (Some("atlantis-1"), "us-east-1", Err("InvalidLocationConstraint")),
+            (Some("eu--1"), "us-east-1", Err("InvalidLocationConstraint")),
+            (Some("eu-west-"), "us-east-1", Err("InvalidLocationConstraint")),
+        ];
+        for (constraint, asked, expected) in table {
+            let given = constraint.map(|name| BucketLocationConstraint::from(name.to_owned()));
+            let region = region_of(given, asked).map_err(|error| error.code);
+            assert_eq!(region.as_deref().map_err(String::as_str), expected, "{constraint:?} in {asked}");
+        }
     }
 }

@@ -6,10 +6,14 @@
 use aws::Error;
 use aws::s3::error;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 
 /// A header, the values of it that change nothing, and what the others are answered.
 type Row = (&'static str, &'static [&'static str], fn(&str) -> Error);
+
+/// The names of checksums, as SDKs write them.
+const ALGORITHMS: &[&str] =
+    &["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "crc32", "crc32c", "crc64nvme", "sha1", "sha256"];
 
 const ROWS: &[Row] = &[
     ("x-amz-acl", &["private", "bucket-owner-full-control"], no_acl),
@@ -27,6 +31,8 @@ const ROWS: &[Row] = &[
     ("x-amz-server-side-encryption-customer-algorithm", &[], not_implemented),
     ("x-amz-copy-source-server-side-encryption-customer-algorithm", &[], not_implemented),
     ("x-amz-write-offset-bytes", &[], not_implemented),
+    ("x-amz-server-side-encryption", &["AES256", "aws:kms", "aws:kms:dsse"], no_encryption),
+    ("x-amz-sdk-checksum-algorithm", ALGORITHMS, no_algorithm),
 ];
 
 /// Whether a request asks for something that would not happen.
@@ -39,6 +45,27 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Error> {
         if value.is_some_and(|value| !harmless.contains(&value)) {
             return Err(refusal(name));
         }
+    }
+    if headers.get("content-md5").is_some_and(HeaderValue::is_empty) {
+        return Err(error::invalid_digest("Content-MD5"));
+    }
+    Ok(())
+}
+
+/// Whether there are such requests.
+///
+/// # Errors
+/// `MethodNotAllowed`, or `InvalidArgument` for an encoding of listings that is none.
+pub(super) fn check_target(method: &Method, uri: &Uri) -> Result<(), Error> {
+    let known = [Method::GET, Method::HEAD, Method::PUT, Method::POST, Method::DELETE, Method::OPTIONS];
+    let reads = [Method::GET, Method::HEAD, Method::OPTIONS];
+    if !known.contains(method) || (uri.path() == "/" && !reads.contains(method)) {
+        return Err(error::method_not_allowed("The specified method is not allowed against this resource."));
+    }
+    let pairs = uri.query().unwrap_or_default().split('&');
+    let mut encodings = pairs.filter_map(|pair| pair.strip_prefix("encoding-type="));
+    if encodings.any(|encoding| !encoding.is_empty() && encoding != "url") {
+        return Err(error::invalid_argument("Invalid Encoding Method specified in Request"));
     }
     Ok(())
 }
@@ -71,6 +98,20 @@ fn no_acl(_: &str) -> Error {
     error::acl_not_supported()
 }
 
+fn no_encryption(_: &str) -> Error {
+    Error::new(
+        "InvalidEncryptionAlgorithmError",
+        "The encryption request you specified is not valid: AES256 or aws:kms.",
+    )
+}
+
+fn no_algorithm(_: &str) -> Error {
+    error::invalid_request(
+        "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, \
+         CRC64NVME, SHA1, SHA256]",
+    )
+}
+
 fn no_storage_class(_: &str) -> Error {
     Error::new("InvalidStorageClass", "The storage class you specified is not valid: only STANDARD is kept here.")
 }
@@ -78,7 +119,7 @@ fn no_storage_class(_: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderName;
 
     fn code(headers: &[(&'static str, &'static str)]) -> String {
         let map: HeaderMap = headers
@@ -87,6 +128,23 @@ mod tests {
             .collect();
         let checked = check(&map).and_then(|()| check_owner(&map, "111111111111"));
         checked.err().map_or_else(|| "ok".to_owned(), |error| error.code)
+    }
+
+    #[test]
+    fn there_are_methods_and_targets_that_are_none() {
+        let table = [
+            ("GET", "/", "ok"),
+            ("DELETE", "/", "MethodNotAllowed"),
+            ("PATCH", "/b/k", "MethodNotAllowed"),
+            ("PUT", "/b", "ok"),
+            ("GET", "/b?list-type=2&encoding-type=url", "ok"),
+            ("GET", "/b?encoding-type=rot13", "InvalidArgument"),
+        ];
+        for (method, uri, expected) in table {
+            let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+            let checked = check_target(&method, &uri.parse().unwrap_or_default());
+            assert_eq!(checked.err().map_or_else(|| "ok".to_owned(), |error| error.code), expected, "{method} {uri}");
+        }
     }
 
     #[test]
@@ -108,6 +166,10 @@ mod tests {
             (("x-amz-storage-class", "GLACIER"), "InvalidStorageClass"),
             (("x-amz-object-lock-mode", "COMPLIANCE"), "NotImplemented"),
             (("x-amz-server-side-encryption", "aws:kms"), "ok"),
+            (("x-amz-server-side-encryption", "rot13"), "InvalidEncryptionAlgorithmError"),
+            (("x-amz-sdk-checksum-algorithm", "SHA256"), "ok"),
+            (("x-amz-sdk-checksum-algorithm", "CRC99"), "InvalidRequest"),
+            (("content-md5", ""), "InvalidDigest"),
             (("x-amz-server-side-encryption-customer-algorithm", "AES256"), "NotImplemented"),
             (("x-amz-expected-bucket-owner", "111111111111"), "ok"),
             (("x-amz-expected-bucket-owner", "222222222222"), "AccessDenied"),

@@ -1,8 +1,8 @@
 //! What is done to a request before s3s reads it: the signature comes off, the body is decoded or checked.
 
 use super::chunked::{ChunkSigning, Trailers, decode};
-use super::integrity;
 use super::rest::Rest;
+use super::{integrity, overlooked};
 use crate::rules::hosts;
 use aws::Error;
 use aws::s3::{Body, error};
@@ -64,6 +64,7 @@ pub(super) fn anonymous(headers: &HeaderMap, uri: &Uri) -> Error {
 pub(super) async fn prepare(request: Request<Rest>, trusting: bool) -> Result<Request<s3s::Body>, Error> {
     let (mut parts, body) = request.into_parts();
     parts.headers.remove(AUTHORIZATION);
+    overlooked::settle(&mut parts.headers);
     parts.uri = without_signature(&parts.uri);
     let length = number(&parts.headers, CONTENT_LENGTH.as_str());
     let body = Body::from_stream(body, length);
