@@ -19,7 +19,8 @@ def pages(client, operation: str, member: str, **arguments) -> list:
 def read(server: Server) -> dict:
     """Everything, as JSON has it."""
     parts = {part.__name__: part(server) for part in (people, objects, lines, repositories, builds, pipelines, deployments)}
-    return json.loads(json.dumps(kept(parts), default=lambda value: value.isoformat()))
+    text = json.dumps(kept(parts), default=lambda value: value.isoformat())
+    return json.loads(text.replace(server.endpoint, "http://landfall.example"))
 
 
 def kept(value):
