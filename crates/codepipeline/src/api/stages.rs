@@ -128,6 +128,9 @@ fn take_up(
         return Err(concurrent_pipeline_executions_limit_exceeded_exception(text).into());
     }
     transition.apply(Event::RetryRequested { execution: ordinal, stage: stage.to_owned(), mode });
+    if let Some(execution) = transition.execution_mut(ordinal) {
+        execution.stop_reason = None;
+    }
     Ok(())
 }
 

@@ -162,6 +162,7 @@ async fn an_approval_outlives_a_restart_and_an_abandoned_one_is_over() {
     assert_eq!(world.actions().await[1], "Gate/Ask Abandoned");
     assert_eq!(answer(&world, &token, "Approved").await.unwrap_err().code, "InvalidApprovalTokenException");
     world.retry("Gate", "FAILED_ACTIONS").await.unwrap();
+    assert_eq!(world.executions().await[0].stop_trigger, None, "it is not stopped any more");
     answer(&world, &self::token(&world).await, "Approved").await.unwrap();
     world.until_deployments(1).await;
 }
