@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import pty
 import re
 import signal
 import stat
@@ -176,6 +177,28 @@ def test_watch_follows_an_execution_and_exits_by_its_end(landfall, app):
     log = run("logs", "--build", name, *on(landfall))
     assert [line for line in log.stdout.splitlines() if line.startswith("line ")] == ["line 1", "line 2", "line 3"]
     assert "FAILED" in log.stderr
+
+
+def test_on_a_terminal_a_watch_draws_over_itself(landfall, app):
+    # Longer than 2 s: a build.
+    name, _ = app
+    landfall.client("codepipeline").start_pipeline_execution(name=name)
+    ours, theirs = pty.openpty()
+    command = [str(LANDFALL), "pipeline", "watch", name, *on(landfall)]
+    watch = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=CLEAN)
+    os.close(theirs)
+    drawn = b""
+    try:
+        while data := os.read(ours, 65536):
+            drawn += data
+    except OSError:
+        pass  # The terminal's other side is closed.
+    assert watch.wait(timeout=60) in (0, 1)
+    pictures = re.split(r"\x1b\[4A\r\x1b\[J", drawn.decode())
+    assert len(pictures) > 1, drawn
+    for picture in pictures:
+        lines = picture.splitlines()
+        assert lines[0].startswith(f"{name}  ") and "Source" in lines[2] and "Build" in lines[3], lines
 
 
 def test_what_is_not_there_is_said_with_where_to_look(landfall):

@@ -50,7 +50,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     if let Err(error) = &shown {
         screen.say(&format!("  ✗ {error:#}"));
     }
-    report::next(&screen, options.keep.then_some(server.endpoint.as_str()));
+    report::next(&screen, options.keep.then_some(folder.path.join("data").as_path()));
     if options.keep {
         tokio::signal::ctrl_c().await?;
     }

@@ -3,6 +3,7 @@
 use super::executions::Execution;
 use super::screen::Screen;
 use comfy_table::{CellAlignment, Table, presets};
+use std::path::Path;
 use std::time::Duration;
 
 /// Prints executions, stages, actions, status and seconds.
@@ -24,18 +25,19 @@ pub(super) fn print(screen: &Screen, executions: &[Execution], elapsed: Duration
     screen.say(&format!("All of it was checked, in {:.1} s.", elapsed.as_secs_f64()));
 }
 
-/// Says where to look next; `endpoint` is that of a server that keeps running.
-pub(super) fn next(screen: &Screen, endpoint: Option<&str>) {
-    let Some(endpoint) = endpoint else {
+/// Says where to look next; `data_dir` is that of a server that keeps running.
+pub(super) fn next(screen: &Screen, data_dir: Option<&Path>) {
+    let Some(data_dir) = data_dir else {
         return screen.say("To look around: landfall demo --keep leaves everything running and says where to look.");
     };
+    let this = std::env::current_exe().map_or_else(|_| "landfall".to_owned(), |path| path.display().to_string());
     screen.say("Everything keeps running until Ctrl-C. In another terminal:\n");
-    screen.say(&format!("  export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION=us-east-1"));
-    screen.say("  export AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo");
+    screen.say(&format!("  eval \"$({this} env --data-dir {})\"", data_dir.display()));
+    for command in ["status", "pipeline watch hello-service", "logs --build hello-service"] {
+        screen.say(&format!("  {this} {command}"));
+    }
     for command in [
         "aws codepipeline get-pipeline-state --name hello-service",
-        "aws codebuild list-builds-for-project --project-name hello-service",
-        "aws logs filter-log-events --log-group-name /aws/codebuild/hello-service --query 'events[].message' --output text",
         "aws deploy list-deployments --application-name hello-service",
     ] {
         screen.say(&format!("  {command}"));
