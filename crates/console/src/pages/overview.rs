@@ -35,6 +35,14 @@ struct Pipeline {
     mark: Option<Mark>,
 }
 
+impl Pipeline {
+    /// Whether the latest execution has not come to this stage: what the stage shows is of an earlier one.
+    fn is_earlier(&self, stage: &Stage) -> bool {
+        let latest = self.latest.as_ref().map(|latest| &latest.id);
+        stage.execution.as_ref().is_some_and(|execution| Some(&execution.id) != latest)
+    }
+}
+
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Whole {
