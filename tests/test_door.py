@@ -3,6 +3,9 @@
 import datetime
 import http.client
 import json
+import socket
+import threading
+import time
 import urllib.parse
 
 import boto3
@@ -10,7 +13,7 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 TARGET = {"codebuild": "CodeBuild_20161006", "codepipeline": "CodePipeline_20150709", "codedeploy": "CodeDeploy_20141006"}
 
@@ -217,3 +220,115 @@ def test_urls_in_replies_follow_the_way_the_client_came(landfall):
                              aws_access_key_id="test", aws_secret_access_key="test")
     found = elsewhere.get_repository(repositoryName=name)["repositoryMetadata"]
     assert found["cloneUrlHttp"] == f"http://localhost:{port}/v1/repos/{name}"
+
+
+def raw(server, *parts: bytes, seconds: float = 20) -> socket.socket:
+    """A connection on which this much was sent."""
+    address = urllib.parse.urlparse(server.endpoint)
+    connection = socket.create_connection((address.hostname, address.port), timeout=seconds)
+    for part in parts:
+        connection.sendall(part)
+    return connection
+
+
+def head(connection: socket.socket) -> str:
+    """The head of the next reply."""
+    got = b""
+    while b"\r\n\r\n" not in got:
+        more = connection.recv(65536)
+        if not more:
+            break
+        got += more
+    return got.decode(errors="replace")
+
+
+def test_a_body_is_asked_for_before_it_is_sent(landfall):
+    request = (b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: CodeBuild_20161006.ListBuilds\r\n"
+               b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    with raw(landfall, request) as connection:
+        assert head(connection).startswith("HTTP/1.1 100 Continue")
+        connection.sendall(b"{}")
+        assert head(connection).startswith("HTTP/1.1 200")
+
+
+def test_a_body_that_is_refused_is_not_asked_for(enforcing):
+    request = (b"PUT /some-bucket/key HTTP/1.1\r\nHost: localhost\r\nAuthorization: AWS4-HMAC-SHA256 Credential=x\r\n"
+               b"Content-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n")
+    with raw(enforcing, request) as connection:
+        answer = head(connection)
+        assert answer.startswith("HTTP/1.1 400") and "100 Continue" not in answer
+
+
+@pytest.mark.parametrize("headers", [
+    b"".join(b"X-Number-%d: x\r\n" % number for number in range(200)),
+    b"X-Large: " + b"x" * 1_000_000 + b"\r\n",
+])
+def test_headers_are_bounded(landfall, headers):
+    address = urllib.parse.urlparse(landfall.endpoint)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        try:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n")
+            assert head(connection).startswith("HTTP/1.1 431")
+        except (ConnectionResetError, BrokenPipeError):
+            # The server may close while the client still sends.
+            pass
+    assert landfall.get("/healthz")[0] == 200
+
+
+@pytest.mark.parametrize("start", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x00\xa5", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff"])
+def test_what_is_no_http_hurts_nobody(landfall, start):
+    with raw(landfall, start) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
+    assert landfall.get("/healthz")[0] == 200
+
+
+def test_idle_connections_keep_nobody_out(landfall):
+    idle = [raw(landfall, b"GET /healthz HTT") for _ in range(200)]
+    assert landfall.get("/healthz")[0] == 200
+    for connection in idle:
+        connection.close()
+
+
+def test_more_connections_than_files_wait_instead_of_breaking_the_server(servers):
+    """With 64 open files there is room for 48 connections; the 49th is served when one is closed."""
+    server = servers("open", "dummy")
+    server.stop()
+    server.command = ["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh", *server.command]
+    server.start()
+    idle = [raw(server) for _ in range(60)]
+    last = raw(server, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    for connection in idle:
+        connection.close()
+    assert head(last).startswith("HTTP/1.1 200")
+    last.close()
+    server.stop()
+
+
+def test_who_comes_while_the_server_starts_is_served(servers):
+    """The port is open before the services are wired: an early client waits, and is answered as any other."""
+    server = servers("enforce", "dummy")
+    key, port = server.root_key(), urllib.parse.urlparse(server.endpoint).port
+    server.stop()
+    server.command = [argument.replace("127.0.0.1:0", f"127.0.0.1:{port}") for argument in server.command]
+    answers: list[str] = []
+
+    def early():
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                client = server.client("sts", key)
+                answers.append(client.get_caller_identity()["Arn"])
+                return
+            except EndpointConnectionError:
+                time.sleep(0.002)
+
+    clients = [threading.Thread(target=early) for _ in range(8)]
+    for client in clients:
+        client.start()
+    server.start()
+    for client in clients:
+        client.join()
+    assert answers == ["arn:aws:iam::000000000000:root"] * 8
+    server.stop()

@@ -83,7 +83,7 @@ mod tests {
     #[tokio::test]
     async fn a_reply_ends_with_its_chunks_or_with_the_stop() {
         let ends = ends();
-        let chunks = futures::stream::iter(["a", "b"].map(Bytes::from_static));
+        let chunks = futures::stream::iter([&b"a"[..], b"b"].map(Bytes::from_static));
         let whole = ends.reply("text/plain", chunks).into_body().collect().await.map(|body| body.to_bytes());
         assert_eq!(whole.ok().as_deref(), Some(&b"ab"[..]));
         let endless = ends
