@@ -250,6 +250,7 @@ def test_a_build_outlives_a_killed_server(servers):
     assert [f"tick {i}\n" in text for i in range(1, 7)] == [True] * 6
 
 
+# Five builds, one after the other.
 def test_a_failing_build_is_tried_again_where_its_buildspec_says_so(client, codebuild, project):
     """A phase's RETRY looks at the error; the tries name each other."""
     spec = "version: 0.2\nphases: {build: {on-failure: 'RETRY-1-exit status 3', commands: [exit 3]}}\n"

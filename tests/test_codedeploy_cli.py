@@ -122,6 +122,7 @@ def agent_of(desk: Desk, config: str) -> subprocess.Popen:
         return subprocess.Popen([AGENT, "host", "--config", desk.folder / "host.yml"], stdout=log, stderr=log)
 
 
+# Five runs of the aws command.
 def test_waiting_for_a_deployment_that_fails_says_so(desk):
     name = desk.name
     role = pipelines.role(desk.server, f"{name}-role", "codedeploy")
