@@ -30,6 +30,8 @@ def test_tags_of_objects(s3, bucket):
     s3.put_object(**names, Body=b"x", Tagging="team=core&what=a%20thing")
     assert s3.get_object_tagging(**names)["TagSet"] == tags(team="core", what="a thing")["TagSet"]
     assert s3.get_object(**names)["TagCount"] == 2
+    headers = s3.head_object(**names)["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["x-amz-tagging-count"] == "2"
     s3.put_object_tagging(**names, Tagging=tags(other="1"))
     assert s3.get_object_tagging(**names)["TagSet"] == tags(other="1")["TagSet"]
     s3.delete_object_tagging(**names)

@@ -10,7 +10,7 @@ use crate::rules::tags::parse_header;
 use aws::Error;
 use aws::s3::{self as ours, ObjectMeta, ReadCondition, Replacement, Tags, WriteCondition, error};
 use s3s::dto::*;
-use s3s::{S3Request, S3Result};
+use s3s::{S3Request, S3Response, S3Result};
 
 /// What GetObject and HeadObject ask for.
 macro_rules! wanted {
@@ -117,15 +117,19 @@ impl Adapter {
         Ok(output)
     }
 
-    pub(super) async fn head(&self, request: S3Request<HeadObjectInput>) -> S3Result<HeadObjectOutput> {
+    pub(super) async fn head(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         let caller = caller(&request)?;
         let input = request.input;
         let with_checksum = input.checksum_mode.is_some() && input.range.is_none() && input.part_number.is_none();
         let wanted = wanted!(input).map_err(refused(&caller))?;
         let meta = self.s3.head_object(&caller, wanted).await.map_err(refused(&caller))?;
-        let mut output = HeadObjectOutput::default();
+        let (mut output, tags) = (HeadObjectOutput::default(), meta.tag_count);
         describe!(output, meta, with_checksum);
-        Ok(output)
+        let mut reply = S3Response::new(output);
+        if tags > 0 {
+            reply.headers.insert("x-amz-tagging-count", tags.into());
+        }
+        Ok(reply)
     }
 
     pub(super) async fn delete(&self, request: S3Request<DeleteObjectInput>) -> S3Result<DeleteObjectOutput> {

@@ -80,6 +80,23 @@ pub(super) struct Adapter {
     pub(super) settings: Arc<dyn Settings>,
 }
 
+/// What an adapter's method answers: an output, or one with headers that s3s does not know.
+trait Answer<T> {
+    fn answer(self) -> S3Response<T>;
+}
+
+impl<T> Answer<T> for T {
+    fn answer(self) -> S3Response<T> {
+        S3Response::new(self)
+    }
+}
+
+impl<T> Answer<T> for S3Response<T> {
+    fn answer(self) -> Self {
+        self
+    }
+}
+
 /// Hands operations to the adapter's methods of another name.
 macro_rules! operations {
     ($($operation:ident => $method:ident: $input:ident -> $output:ident;)*) => {
@@ -87,7 +104,7 @@ macro_rules! operations {
         impl s3s::S3 for Adapter {
             $(
                 async fn $operation(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
-                    self.$method(request).await.map(S3Response::new)
+                    self.$method(request).await.map(Answer::<$output>::answer)
                 }
             )*
         }

@@ -1,5 +1,8 @@
 use crate::server::Server;
 use http::Method;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use tokio::runtime::Runtime;
 
 #[tokio::test]
 async fn nonsense_is_refused_and_the_server_lives_on() {
@@ -37,4 +40,58 @@ async fn paths_stay_keys() {
         let listed = server.call(Method::GET, "/house?list-type=2", "").await;
         assert!(listed.body.contains(&format!("<Key>{key}</Key>")), "{key}: {}", listed.body);
     }
+}
+
+/// What may stand behind the question mark.
+const RESOURCES: &[&str] = &[
+    "",
+    "acl",
+    "attributes",
+    "cors",
+    "delete",
+    "encryption",
+    "lifecycle",
+    "list-type=2",
+    "logging",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "partNumber=1",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "replication",
+    "requestPayment",
+    "tagging",
+    "uploadId=u",
+    "uploads",
+    "versionId=v",
+    "versioning",
+    "versions",
+    "website",
+];
+
+/// Documents that are almost what is asked for.
+fn document() -> impl Strategy<Value = String> {
+    let names = "(Tagging|TagSet|Tag|Key|Value|Rule|Status|Filter|Delete|Object|LifecycleConfiguration|CORSRule|Days)";
+    let leaf = prop_oneof!["[a-z0-9<&;]{0,8}", Just("Enabled".to_owned()), Just("-1".to_owned())];
+    leaf.prop_recursive(4, 16, 3, move |inner| {
+        (names, prop::collection::vec(inner, 0..3))
+            .prop_map(|(name, inner)| format!("<{name}>{}</{name}>", inner.concat()))
+    })
+}
+
+#[test]
+fn no_document_makes_the_server_fail() {
+    let runtime = Runtime::new().unwrap();
+    let server = runtime.block_on(Server::start());
+    let method = prop::sample::select(vec![Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::HEAD]);
+    let path = prop::sample::select(vec!["/house", "/house/k", "/none"]);
+    let asked = (method, path, prop::sample::select(RESOURCES), document());
+    let tried = TestRunner::default().run(&asked, |(method, path, resource, document)| {
+        let reply = runtime.block_on(server.send(method, &format!("{path}?{resource}"), &[], document.as_bytes()));
+        prop_assert!(reply.status.as_u16() < 500 || reply.status == 501, "{}: {}", reply.status, reply.body);
+        Ok(())
+    });
+    tried.unwrap();
 }
