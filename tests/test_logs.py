@@ -152,7 +152,7 @@ def test_patterns_that_cannot_be_read_are_refused(logs, stream):
 
 
 def test_paging_beside_a_writer_loses_and_repeats_nothing(landfall, logs, stream):
-    """Two streams grow while one reads, by both operations."""
+    """Two streams grow while one reads, by both operations: some seconds, so that they meet often."""
     group = stream["logGroupName"]
     logs.create_log_stream(logGroupName=group, logStreamName="t")
     acknowledged: list[str] = []

@@ -149,6 +149,7 @@ def test_it_passes_the_same_gate(enforcing, logs):
 
 
 def test_clients_that_do_not_read_or_go_away_hold_nothing(servers):
+    """Some seconds: it takes megabytes to fill the sockets of those who do not read."""
     server = servers("open", "dummy")
     logs = tailing(server)
     logs.create_log_group(logGroupName="/slow")

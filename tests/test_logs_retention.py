@@ -63,6 +63,7 @@ def code_of(call, **parameters) -> str:
 
 
 def test_what_is_past_its_time_is_not_seen_and_goes(logs, group):
+    """Some seconds: it takes megabytes to fill a segment."""
     old_and_new(logs, group)
     assert len(read(logs, group)) == 25
     before = described(logs, group)
@@ -142,6 +143,7 @@ def test_what_is_not_served_is_refused_by_name(logs, group):
 
 @pytest.mark.parametrize("point", ["logs_before_expiry", "logs_after_expired_segment", "logs_after_expired_segment@2"])
 def test_death_while_old_events_are_removed(servers, point):
+    """Some seconds: three starts, and megabytes to fill segments."""
     server = servers("open", "dummy", environment={"LANDFALL_CRASH_POINT": point})
     logs = server.client("logs")
     logs.create_log_group(logGroupName="g")
