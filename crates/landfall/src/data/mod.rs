@@ -3,6 +3,7 @@
 //! A backup is a folder with a manifest, which names every file of the data folder with its SHA-256, and a pool of
 //! contents named by theirs. `docs/DATA.md` tells whoever runs the server what lies where.
 
+mod agents;
 pub(crate) mod backup;
 pub(crate) mod collection;
 mod contents;
@@ -15,5 +16,6 @@ pub(crate) mod restore;
 mod screen;
 mod verify;
 
+pub(crate) use agents::OldAgents;
 pub(crate) use collection::Collection;
 pub(crate) use keep::keep;

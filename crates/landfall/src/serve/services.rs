@@ -7,7 +7,7 @@ use super::options::{Auth, Options};
 use super::registry;
 use super::repositories::Repositories;
 use crate::agent_binary;
-use crate::data::Collection;
+use crate::data::{Collection, OldAgents};
 use crate::exit::user_error;
 use crate::listener::Listener;
 use anyhow::Context as _;
@@ -313,12 +313,15 @@ impl Wiring<'_> {
         service
     }
 
-    fn engine(&self) -> anyhow::Result<Arc<dyn Engine>> {
+    fn engine(&mut self) -> anyhow::Result<Arc<dyn Engine>> {
         let options = self.options;
+        let agent_binary = agent_binary::locate(&options.data_dir).context("builds need the agent")?;
+        let clock = Arc::clone(self.store.clock());
+        self.collectors.push(Arc::new(OldAgents::new(&options.data_dir, agent_binary.clone(), clock)));
         engine::open(EngineOptions {
             kind: options.engine_kind(),
             data_dir: options.data_dir.clone(),
-            agent_binary: agent_binary::locate(&options.data_dir).context("builds need the agent")?,
+            agent_binary,
             host_share: options.host_share.clone(),
             masked: Vec::new(),
             trust_host_image: options.trusts_host_image(),
