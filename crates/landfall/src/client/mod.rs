@@ -6,11 +6,13 @@ mod error;
 mod find;
 mod key;
 mod patient;
+mod reply;
 
 pub(crate) use error::CallError;
 pub(crate) use find::{Found, ServerArguments, named, running};
 pub(crate) use key::AccessKey;
 pub(crate) use patient::Patient;
+pub(crate) use reply::{element, part};
 
 use crate::exit::user_error;
 use aws::{Model, Protocol};
@@ -226,22 +228,11 @@ impl Client {
     }
 }
 
-/// Takes a part out of a reply, named by a JSON pointer such as `/builds/0`; null where there is none. (An index in
-/// brackets would panic where a reply is not as it should be.)
-pub(crate) fn part(reply: &mut Value, pointer: &str) -> Value {
-    reply.pointer_mut(pointer).map(Value::take).unwrap_or_default()
-}
-
-/// The text of the first element `name` of a reply's XML.
-pub(crate) fn element<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    Some(rest.split_once(&format!("</{name}>"))?.0)
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[test]
     fn an_endpoint_is_the_url_of_a_server() {
@@ -275,18 +266,39 @@ mod tests {
         assert!(matches!(error, CallError::Timeout { .. }), "{error}");
     }
 
-    #[test]
-    fn a_part_that_is_not_there_is_null() {
-        let mut reply = serde_json::json!({"builds": [{"id": 1}], "none": []});
-        assert_eq!(part(&mut reply, "/builds/0/id"), 1);
-        for pointer in ["/none/0", "/builds/7", "/absent/0", "/builds/0/id/x"] {
-            assert_eq!(part(&mut reply, pointer), Value::Null);
-        }
+    /// A server that gives these bodies, one for each call.
+    async fn server(bodies: &'static [&'static str]) -> Client {
+        let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", port.local_addr().unwrap());
+        tokio::spawn(async move {
+            for body in bodies {
+                let (mut stream, _) = port.accept().await.unwrap();
+                let mut request = [0; 8_192];
+                let _ = stream.read(&mut request).await.unwrap();
+                let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+                stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            }
+        });
+        Client::new(&endpoint, AccessKey::new("id", "secret"), "us-east-1", None).unwrap()
     }
 
-    #[test]
-    fn elements_are_found_by_name() {
-        assert_eq!(element("<a><b>x</b></a>", "b"), Some("x"));
-        assert_eq!(element("<a><b>x</a>", "b"), None);
+    async fn listed(bodies: &'static [&'static str], most: usize) -> Result<Vec<Value>, CallError> {
+        let client = server(bodies).await;
+        client.list(&aws::codebuild::MODEL, "ListBuilds", serde_json::json!({}), ("ids", "nextToken"), most).await
+    }
+
+    #[tokio::test]
+    async fn a_list_is_read_page_after_page_and_no_further_than_asked() {
+        let pages = &[r#"{"ids": [1, 2], "nextToken": "a"}"#, r#"{"ids": [], "nextToken": "b"}"#, r#"{"ids": [3]}"#];
+        assert_eq!(listed(pages, 10).await.unwrap(), [1, 2, 3]);
+        assert_eq!(listed(pages, 1).await.unwrap(), [1]);
+        assert_eq!(listed(&[r#"{"ids": null}"#], 10).await.unwrap(), [0; 0]);
+        // A token that does not move would go on for ever.
+        assert_eq!(
+            listed(&[r#"{"ids": [1], "nextToken": "a"}"#, r#"{"ids": [2], "nextToken": "a"}"#], 9).await.unwrap(),
+            [1, 2]
+        );
+        let error = listed(&["<html>"], 10).await.unwrap_err();
+        assert!(matches!(error, CallError::Unreadable { .. }), "{error}");
     }
 }

@@ -120,12 +120,6 @@ pub(super) fn layered(arg: Arg) -> Arg {
         .value_parser(clap::builder::BoolishValueParser::new())
 }
 
-/// [`layered`], for the options of the server only.
-pub(super) fn layered_option(arg: Arg) -> Arg {
-    let is_option = arg.get_long().is_some_and(|long| all().iter().any(|key| key.name == long));
-    if is_option { layered(arg) } else { arg }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {

@@ -4,7 +4,7 @@ use super::file::File;
 use super::keys::{self, Key, Kind};
 use crate::exit::user_error;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command, FromArgMatches};
+use clap::{Arg, ArgMatches, Command, FromArgMatches};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -52,15 +52,17 @@ pub(crate) fn line<C: FromArgMatches>(
     arguments: &[OsString],
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> anyhow::Result<Line<C>> {
+    let keys = keys::all();
+    let is_key = |arg: &Arg| keys.iter().any(|key| arg.get_long() == Some(&key.name));
+    let layered = |arg: Arg| if is_key(&arg) { keys::layered(arg) } else { arg };
     let mut command = CONFIGURED
         .iter()
-        .fold(command, |command, name| command.mut_subcommand(name, |command| command.mut_args(keys::layered_option)));
+        .fold(command, |command, name| command.mut_subcommand(name, |command| command.mut_args(layered)));
     let first = command.clone().get_matches_from(arguments);
     let Some((name, sub)) = first.subcommand().filter(|(name, _)| CONFIGURED.contains(name)) else {
         let command = C::from_arg_matches(&first).unwrap_or_else(|error| error.exit());
         return Ok(Line { command, settings: Vec::new() });
     };
-    let keys = keys::all();
     let file = File::find(sub.get_one::<PathBuf>("config").map(PathBuf::as_path), variable)?;
     let given = given(&keys, file, variable)?;
     command = command.mut_subcommand(name, |command| given.iter().fold(command, with_default));
