@@ -52,6 +52,7 @@ def test_a_failing_deployment_fails_the_action_and_the_last_revision_comes_back(
     info = fleet.codedeploy.get_deployment(deploymentId=failed["externalExecutionId"])["deploymentInfo"]
     back = info["rollbackInfo"]["rollbackDeploymentId"]
     assert failed["errorDetails"]["code"] == "JobFailed"
+    assert failed["summary"] == f"Deployment {failed['externalExecutionId']} failed"
     message = failed["errorDetails"]["message"]
     assert message.startswith(f"Deployment {failed['externalExecutionId']} failed") and back in message
     assert info["errorInformation"]["message"] in message

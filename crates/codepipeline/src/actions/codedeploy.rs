@@ -102,8 +102,8 @@ fn course(deployment: &DeploymentInfo, external: &External) -> Result<Course, Tr
             let rollback = deployment.rollback_info.as_ref().and_then(|rollback| rollback.rollback_message.as_deref());
             let said: Vec<&str> = reason.into_iter().chain(rollback).collect();
             let ended = format!("Deployment {} {}", external.id, status.to_lowercase());
-            let message = if said.is_empty() { ended } else { format!("{ended}: {}", said.join(" ")) };
-            Err(Trouble::job_failed(message))
+            let message = if said.is_empty() { ended.clone() } else { format!("{ended}: {}", said.join(" ")) };
+            Err(Trouble::job_failed_in_short(ended, message))
         }
         _ => Ok(Course::Runs(external.clone())),
     }
@@ -133,6 +133,7 @@ mod tests {
             (failure.code.as_str(), failure.message.as_str()),
             ("JobFailed", "Deployment d-1 failed: too few hosts")
         );
+        assert_eq!(failure.summary.as_deref(), Some("Deployment d-1 failed"));
         let rollback = RollbackInfo { rollback_message: Some("Rolled back by d-2.".into()), ..RollbackInfo::default() };
         let rolled_back = DeploymentInfo { rollback_info: Some(rollback), ..deployment("Failed") };
         let Err(Trouble::Fails(failure)) = course(&rolled_back, &external) else { panic!() };

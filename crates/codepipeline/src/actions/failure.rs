@@ -35,10 +35,18 @@ impl Trouble {
         Self::fails("PermissionError", message)
     }
 
+    /// A failure of the work itself that is also told in a line.
+    pub(crate) fn job_failed_in_short(summary: String, message: impl Into<String>) -> Self {
+        match Self::job_failed(message) {
+            Self::Fails(failure) => Self::Fails(ActionFailure { summary: Some(summary), ..failure }),
+            ours => ours,
+        }
+    }
+
     fn fails(code: &str, message: impl Into<String>) -> Self {
         let message: String = message.into();
         let message = message.chars().take(LONGEST_MESSAGE).collect();
-        Self::Fails(ActionFailure { code: code.to_owned(), message })
+        Self::Fails(ActionFailure { code: code.to_owned(), message, summary: None })
     }
 }
 

@@ -189,9 +189,8 @@ fn artifact(artifact: &Artifact) -> ArtifactDetail {
 }
 
 fn result(action: &ActionExecution, links: Links<'_>) -> ActionExecutionResult {
-    let external = action.external();
     ActionExecutionResult {
-        external_execution_id: external.map(|external| external.id.clone()),
+        external_execution_id: action.external_id().map(str::to_owned),
         external_execution_summary: action.summary.clone(),
         external_execution_url: external_url(action, links),
         error_details: action.failure.as_ref().map(error_details),

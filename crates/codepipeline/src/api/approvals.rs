@@ -94,7 +94,7 @@ fn answer(action: &mut ActionExecution, caller: &Caller, result: ApprovalResult,
             "" => format!("Rejected by {}", caller.arn()),
             reason => format!("Rejected by {}: {reason}", caller.arn()),
         };
-        action.failure = Some(ActionFailure { code: "JobFailed".to_owned(), message });
+        action.failure = Some(ActionFailure { code: "JobFailed".to_owned(), message, summary: None });
     }
     action.summary = Some(summary);
     action.updated_by = Some(caller.arn());

@@ -155,7 +155,6 @@ fn current_revision(action: &Stored<ActionExecution>) -> Option<ActionRevision> 
 }
 
 fn latest(action: &ActionExecution, links: Links<'_>) -> ActionExecutionShape {
-    let external = action.external();
     ActionExecutionShape {
         action_execution_id: Some(action.id.clone()),
         status: Some(action.status.api().to_owned()),
@@ -163,7 +162,7 @@ fn latest(action: &ActionExecution, links: Links<'_>) -> ActionExecutionShape {
         last_status_change: Some(action.updated),
         token: action.approval_token().filter(|_| action.awaits_approval()).map(str::to_owned),
         last_updated_by: action.updated_by.clone(),
-        external_execution_id: external.map(|external| external.id.clone()),
+        external_execution_id: action.external_id().map(str::to_owned),
         external_execution_url: external_url(action, links),
         error_details: action.failure.as_ref().map(error_details),
         ..ActionExecutionShape::default()

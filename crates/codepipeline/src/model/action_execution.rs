@@ -127,6 +127,9 @@ pub struct ActionFailure {
     pub code: String,
     /// What went wrong, at most 5,000 characters.
     pub message: String,
+    /// The same in a line, where the message says more.
+    #[serde(default)]
+    pub summary: Option<String>,
 }
 
 impl Document for ActionExecution {
@@ -223,6 +226,13 @@ impl ActionExecution {
             Phase::Waiting(external) | Phase::Ended(Some(external)) => Some(external),
             _ => None,
         }
+    }
+
+    /// The id of what runs, or ran, outside; of a source, the revision that it found.
+    #[must_use]
+    pub fn external_id(&self) -> Option<&str> {
+        let revision = self.revision.as_ref().map(|revision| revision.id.as_str());
+        self.external().map(|external| external.id.as_str()).or(revision)
     }
 
     /// The token that answers it, of an approval that was opened.

@@ -1,5 +1,6 @@
 //! Whether a stage may be retried, and how often it was (user guide, "Configure stage retry").
 
+use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::definition::{Definition, ExecutionMode};
@@ -41,17 +42,20 @@ pub struct Retries {
     pub manual: u32,
     /// Which of them came last.
     pub latest: RetryTrigger,
+    /// When that was.
+    pub at: Timestamp,
 }
 
 impl Retries {
     /// One more.
     #[must_use]
-    pub fn and(known: Option<Self>, trigger: RetryTrigger) -> Self {
-        let Self { automatic, manual, .. } = known.unwrap_or(Self { automatic: 0, manual: 0, latest: trigger });
-        match trigger {
-            RetryTrigger::Automatic => Self { automatic: automatic + 1, manual, latest: trigger },
-            RetryTrigger::Manual => Self { automatic, manual: manual + 1, latest: trigger },
-        }
+    pub fn and(known: Option<Self>, trigger: RetryTrigger, now: Timestamp) -> Self {
+        let (automatic, manual) = known.map_or((0, 0), |known| (known.automatic, known.manual));
+        let (automatic, manual) = match trigger {
+            RetryTrigger::Automatic => (automatic + 1, manual),
+            RetryTrigger::Manual => (automatic, manual + 1),
+        };
+        Self { automatic, manual, latest: trigger, at: now }
     }
 }
 
@@ -131,10 +135,11 @@ mod tests {
 
     #[test]
     fn retries_are_counted_by_who_asked() {
-        let once = Retries::and(None, RetryTrigger::Automatic);
-        assert_eq!(once, Retries { automatic: 1, manual: 0, latest: RetryTrigger::Automatic });
-        let twice = Retries::and(Some(once), RetryTrigger::Manual);
-        assert_eq!(twice, Retries { automatic: 1, manual: 1, latest: RetryTrigger::Manual });
+        let [first, second] = [1, 2].map(Timestamp::from_millis);
+        let once = Retries::and(None, RetryTrigger::Automatic, first);
+        assert_eq!(once, Retries { automatic: 1, manual: 0, latest: RetryTrigger::Automatic, at: first });
+        let twice = Retries::and(Some(once), RetryTrigger::Manual, second);
+        assert_eq!(twice, Retries { automatic: 1, manual: 1, latest: RetryTrigger::Manual, at: second });
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Ending {
             _ => "The action did not end within its time limit",
         };
         let message = message.to_owned();
-        Self::Failure(ActionFailure { code: "JobFailed".to_owned(), message })
+        Self::Failure(ActionFailure { code: "JobFailed".to_owned(), message, summary: None })
     }
 }
 
@@ -65,7 +65,7 @@ impl Service {
                 if text.len() > LARGEST_VARIABLES {
                     let message =
                         format!("The output variables hold {} bytes, more than {LARGEST_VARIABLES}", text.len());
-                    action.failure = Some(ActionFailure { code: "JobFailed".to_owned(), message });
+                    action.failure = Some(ActionFailure { code: "JobFailed".to_owned(), message, summary: None });
                     action.end(ActionStatus::Failed, now);
                     return Ok(());
                 }
@@ -78,7 +78,8 @@ impl Service {
                 action.end(ActionStatus::Succeeded, now);
             }
             Ending::Failure(failure) => {
-                action.summary = Some(failure.message.chars().take(2_048).collect());
+                let summary = failure.summary.as_ref().unwrap_or(&failure.message);
+                action.summary = Some(summary.chars().take(2_048).collect());
                 action.failure = Some(failure);
                 action.end(ActionStatus::Failed, now);
             }

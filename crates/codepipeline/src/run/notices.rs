@@ -16,7 +16,7 @@ pub(super) struct Notices<'a> {
 impl Notices<'_> {
     /// "CodePipeline Pipeline Execution State Change".
     pub(super) fn execution(&self, execution: &Execution, status: ExecutionStatus) -> Event {
-        let mut detail = common(execution);
+        let mut detail = whole(execution);
         detail.insert("state".into(), status.event().into());
         if let (ExecutionStatus::Stopped | ExecutionStatus::Stopping, Some(reason)) = (status, &execution.stop_reason) {
             detail.insert("stop-execution-comments".into(), reason.clone().into());
@@ -26,19 +26,17 @@ impl Notices<'_> {
 
     /// "CodePipeline Stage Execution State Change".
     pub(super) fn stage(&self, execution: &Execution, stage: &str, status: StageStatus) -> Event {
-        let mut detail = common(execution);
-        detail.insert("stage".into(), stage.into());
+        let mut detail = part(execution, stage);
         detail.insert("state".into(), status.event().into());
         self.event("CodePipeline Stage Execution State Change", &execution.pipeline, detail)
     }
 
     /// The events of an execution and its stage that were taken up again.
     pub(super) fn resumed(&self, execution: &Execution, stage: &str) -> [Event; 2] {
-        let mut whole = common(execution);
-        whole.insert("state".into(), "RESUMED".into());
-        let mut part = whole.clone();
-        part.insert("stage".into(), stage.into());
-        part.insert("stage-last-retry-attempt-time".into(), self.now.iso8601().into());
+        let (mut whole, mut part) = (whole(execution), part(execution, stage));
+        for detail in [&mut whole, &mut part] {
+            detail.insert("state".into(), "RESUMED".into());
+        }
         [
             self.event("CodePipeline Pipeline Execution State Change", &execution.pipeline, whole),
             self.event("CodePipeline Stage Execution State Change", &execution.pipeline, part),
@@ -50,6 +48,7 @@ impl Notices<'_> {
         let mut detail = common(execution);
         let kind = &action.kind;
         let members = [
+            ("start-time", json!(action.started.iso8601())),
             ("stage", json!(action.stage)),
             ("action", json!(action.action)),
             ("action-execution-id", json!(action.id)),
@@ -59,10 +58,13 @@ impl Notices<'_> {
                 "type",
                 json!({"owner": kind.owner, "category": kind.category, "provider": kind.provider, "version": kind.version}),
             ),
-            ("input-artifacts", artifacts(&action.inputs)),
-            ("output-artifacts", artifacts(&action.outputs)),
         ];
         detail.extend(members.map(|(name, value)| (name.to_owned(), value)));
+        for (name, known) in [("input-artifacts", &action.inputs), ("output-artifacts", &action.outputs)] {
+            if !known.is_empty() {
+                detail.insert(name.to_owned(), artifacts(known));
+            }
+        }
         if let Some(result) = execution_result(action) {
             detail.insert("execution-result".into(), result);
         }
@@ -83,13 +85,29 @@ impl Notices<'_> {
     }
 }
 
-fn common(execution: &Execution) -> Map<String, Value> {
+/// What events of an execution tell of it.
+fn whole(execution: &Execution) -> Map<String, Value> {
     let trigger = json!({"trigger-type": execution.trigger.kind, "trigger-detail": execution.trigger.detail});
+    let mut detail = common(execution);
+    detail.insert("execution-trigger".to_owned(), trigger);
+    detail
+}
+
+/// What events of a stage tell of it; once it was retried, all tell when that was.
+fn part(execution: &Execution, stage: &str) -> Map<String, Value> {
+    let mut detail = common(execution);
+    detail.insert("stage".into(), stage.into());
+    if let Some(retries) = execution.run.retries.get(stage) {
+        detail.insert("stage-last-retry-attempt-time".into(), retries.at.iso8601().into());
+    }
+    detail
+}
+
+fn common(execution: &Execution) -> Map<String, Value> {
     Map::from_iter([
         ("pipeline".to_owned(), execution.pipeline.clone().into()),
         ("execution-id".to_owned(), execution.id.clone().into()),
         ("start-time".to_owned(), execution.started.iso8601().into()),
-        ("execution-trigger".to_owned(), trigger),
         ("version".to_owned(), f64::from(execution.run.version).into()),
         ("pipeline-execution-attempt".to_owned(), f64::from(execution.run.attempt()).into()),
     ])
@@ -101,10 +119,10 @@ fn artifacts(artifacts: &[Artifact]) -> Value {
 }
 
 fn execution_result(action: &ActionExecution) -> Option<Value> {
-    let external = action.external();
+    let url = action.external().and_then(|external| external.url.clone());
     let members = [
-        ("external-execution-id", external.map(|external| external.id.clone())),
-        ("external-execution-url", external.and_then(|external| external.url.clone())),
+        ("external-execution-id", action.external_id().map(str::to_owned)),
+        ("external-execution-url", url),
         ("external-execution-summary", action.summary.clone()),
         ("error-code", action.failure.as_ref().map(|failure| failure.code.clone())),
     ];

@@ -55,6 +55,9 @@ async fn every_change_is_told_in_its_order_with_its_fields() {
     assert_eq!(failed.detail["input-artifacts"][0]["s3location"]["bucket"], "artifacts");
     assert_eq!(failed.detail["version"], json!(1.0));
     assert_eq!(told[0].detail["execution-trigger"]["trigger-type"], "CreatePipeline");
+    assert_eq!(told[1].detail.get("execution-trigger"), None, "only the pipeline's own events have it");
+    assert_eq!(told[2].detail.get("input-artifacts"), None, "a source reads nothing");
+    assert_eq!(told[3].detail["execution-result"]["external-execution-id"], "c1");
     let ids: Vec<&Value> = told.iter().map(|event| &event.detail["execution-id"]).collect();
     assert!(ids.iter().all(|id| *id == ids[0] && id.is_string()));
 }
@@ -76,6 +79,15 @@ async fn a_retry_is_told_as_a_resumption_with_its_attempt() {
     let lines: Vec<_> = told.iter().map(line).collect();
     assert_eq!(lines[..3], ["Pipeline / RESUMED", "Stage Build/ RESUMED", "Action Build/Compile STARTED"]);
     assert!(told.iter().all(|event| event.detail["pipeline-execution-attempt"] == json!(2.0)));
+    world.until_builds(2).await;
+    world.end_build(1, "SUCCEEDED", &[]).await;
+    let passed = |event: &Event| line(event) == "Stage Build/ SUCCEEDED";
+    while !told.iter().any(passed) {
+        told.extend(events.next_batch(100).await.unwrap().into_iter().map(|delivered| delivered.event));
+    }
+    let passed = told.iter().find(|event| passed(event)).unwrap();
+    let retried = &told[1].detail["stage-last-retry-attempt-time"];
+    assert_eq!(passed.detail["stage-last-retry-attempt-time"], *retried, "all that follow tell of it");
     assert!(told[1].detail["stage-last-retry-attempt-time"].as_str().unwrap().ends_with('Z'));
 }
 

@@ -80,7 +80,7 @@ impl Step<'_> {
                 action.progress = Progress::Pending;
             }
         }
-        let retries = Retries::and(run.retries.get(stage).copied(), trigger);
+        let retries = Retries::and(run.retries.get(stage).copied(), trigger, self.now);
         run.retries.insert(stage.to_owned(), retries);
         run.status = ExecutionStatus::InProgress;
         run.place = Place::Inside(stage.to_owned());
