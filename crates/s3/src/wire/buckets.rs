@@ -130,7 +130,7 @@ fn is_region(name: &str) -> bool {
     match labels.split_last() {
         Some((number, [land, rest @ ..])) => {
             let numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-            numbered && letters(land) && land.len() <= 4 && !rest.is_empty() && rest.iter().all(|label| letters(label))
+            numbered && letters(land) && land.len() <= 4 && !rest.is_empty() && rest.iter().all(letters)
         }
         _ => false,
     }
