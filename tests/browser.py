@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import urllib.error
 import urllib.request
 
 from conftest import eventually
@@ -79,10 +80,23 @@ class Browser:
         return eventually(lambda: self.find(css), 15, css)[0]
 
     def click(self, css: str) -> None:
-        self.do(f"element/{self.one(css)}/click")
+        self.on(css, "click")
 
     def type(self, css: str, text: str) -> None:
-        self.do(f"element/{self.one(css)}/value", text=text)
+        self.on(css, "value", text=text)
+
+    def on(self, css: str, command: str, **body) -> None:
+        """Does it to the element; again where the page replaced the element meanwhile."""
+        def done() -> bool:
+            try:
+                self.do(f"element/{self.one(css)}/{command}", **body)
+                return True
+            except urllib.error.HTTPError as error:
+                if json.load(error)["value"]["error"] != "stale element reference":
+                    raise
+                return False
+
+        eventually(done, 15, f"{command} on {css}")
 
     def text(self, css: str = "body") -> str:
         return self.ask("GET", f"/session/{self.session}/element/{self.one(css)}/text")

@@ -37,7 +37,18 @@
       if (same) same.value = field.value;
     }
   };
+  // A press is not taken away from under the pointer: parts that come meanwhile wait for its end.
+  let pressed = false;
+  const waiting = [];
+  const release = () => setTimeout(() => {
+    pressed = false;
+    waiting.splice(0).forEach(replace);
+  });
   const replace = (html) => {
+    if (pressed) {
+      waiting.push(html);
+      return;
+    }
     const fresh = parse(html).firstElementChild;
     const old = fresh && document.getElementById(fresh.id);
     if (!old) return;
@@ -81,6 +92,8 @@
   const log = document.querySelector("#log, .log.whole[data-end]");
   if (log) log.scrollTop = log.scrollHeight;
   if (page) {
+    document.addEventListener("pointerdown", () => { pressed = true; });
+    for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, release);
     follow();
     // A page that nobody sees holds no connection: browsers have few of them.
     document.addEventListener("visibilitychange", () => (document.hidden ? stop() : follow()));
