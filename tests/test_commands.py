@@ -30,7 +30,8 @@ def test_the_server_leaves_word_how_it_is_reached(servers):
     left = json.loads(path.read_text())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert (left["url"], left["pid"], left["auth"]) == (server.endpoint, server.process.pid, "enforce")
-    server.stop()
+    # At once: whoever knows of the server can stop it.
+    assert server.stop() == 0
     assert not path.exists()
     gone = run("status", *on(server), check=False)
     assert gone.returncode == 1 and "no server runs on" in gone.stderr and "landfall serve" in gone.stderr

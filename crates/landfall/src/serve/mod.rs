@@ -24,7 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
 /// Reconcilers have this long to finish their step at the stop; what they leave is
@@ -63,10 +63,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     };
     listener.open(wiring.services().await?);
 
+    // From here on, before anybody knows of us, a signal is a wish to stop.
+    let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     let left = announce::announce(&options, address)?;
     println!("listening on {url}");
     std::io::stdout().flush()?;
-    tokio::spawn(stop_on_signal(stop.clone()));
+    tokio::spawn(stop_on_signal(stop.clone(), signals));
     let whole = serve_whole(listener.serve(port, tls), &mut tasks, &stop).await;
     drop(left);
     drain(tasks).await;
@@ -109,19 +111,12 @@ fn explain(error: OpenError) -> anyhow::Error {
     user_error(error.to_string())
 }
 
-async fn stop_on_signal(stop: Stop) {
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(error) => {
-                tracing::error!(%error, "cannot listen for SIGTERM");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
+/// Waits for SIGTERM or Ctrl-C.
+async fn stop_on_signal(stop: Stop, mut signals: [Signal; 2]) {
+    let [terminated, interrupted] = &mut signals;
     tokio::select! {
-        () = terminated => {}
-        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
     }
     tracing::info!("stopping");
     announce::tell_systemd("STOPPING=1");
