@@ -28,7 +28,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     println!("{}", printed(&link, url, arguments.json));
     eprintln!("The link signs one browser in, once, within five minutes.");
     if is_open_to_listeners(url) {
-        eprintln!("It leads over plain HTTP: whoever is on the way sees what the browser sees. `landfall serve --tls` ends that.");
+        eprintln!(
+            "It leads over plain HTTP: whoever is on the way sees what the browser sees. `landfall serve --tls` ends that."
+        );
     }
     if arguments.open { open(url, std::env::var("BROWSER").ok().as_deref()) } else { Ok(()) }
 }
@@ -48,7 +50,8 @@ fn is_open_to_listeners(url: &str) -> bool {
 /// Starts the browser, which goes on by itself.
 fn open(url: &str, browser: Option<&str>) -> anyhow::Result<()> {
     let program = browser.filter(|name| !name.is_empty()).unwrap_or("xdg-open");
-    let started = Command::new(program).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let started =
+        Command::new(program).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     started.map(drop).map_err(|error| {
         user_error(format!("--open: cannot start {program}: {error}. Set BROWSER to one, or open the link yourself."))
     })

@@ -38,7 +38,8 @@ pub(super) fn git_denied(denied: &iam::GitDenied) -> Response<Body> {
 /// With leave for a browser to show it and run its scripts, but not in this server's name: an object is anybody's, and
 /// the console's pages are on the same origin.
 pub(super) fn apart(mut response: Response<Body>) -> Response<Body> {
-    let sandbox = HeaderValue::from_static("sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts");
+    let sandbox =
+        HeaderValue::from_static("sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts");
     response.headers_mut().insert("content-security-policy", sandbox);
     response
 }
