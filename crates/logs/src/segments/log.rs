@@ -89,18 +89,23 @@ impl StreamLog {
     pub(crate) async fn append(self: &Arc<Self>, events: Vec<Event>, arrival: Option<Arrival>) -> io::Result<()> {
         let (done, acknowledged) = oneshot::channel();
         lock(&self.waiting).push(Put { events, arrival, done });
-        let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        let puts = std::mem::take(&mut *lock(&self.waiting));
-        if !puts.is_empty() {
-            let log = Arc::clone(self);
-            // The writer goes along, so that nobody else writes even if this call is given up.
-            tokio::task::spawn_blocking(move || log.write(&mut writer, puts)).await.map_err(io::Error::other)?;
-        } else {
-            drop(writer);
-        }
+        // A task of its own: what waits is written even if this call is given up meanwhile, else it would keep its arrival.
+        tokio::spawn(Arc::clone(self).write_waiting());
         match acknowledged.await {
             Ok(result) => result.map_err(|error| io::Error::new(error.kind(), error)),
             Err(_) => Err(io::Error::other("the write was given up")),
+        }
+    }
+
+    /// Writes what waits, once it is its turn, unless who was before took it along.
+    async fn write_waiting(self: Arc<Self>) {
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        let puts = std::mem::take(&mut *lock(&self.waiting));
+        if !puts.is_empty() {
+            let written = tokio::task::spawn_blocking(move || self.write(&mut writer, puts)).await;
+            if let Err(error) = written {
+                tracing::error!(%error, "a write of log events did not end");
+            }
         }
     }
 

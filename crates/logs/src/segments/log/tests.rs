@@ -130,3 +130,17 @@ async fn what_expires_leaves_its_place() {
     log.append(self::events(15..17, 5), None).await.unwrap();
     assert_eq!(read(&StreamLog::alone(folder.path())), [15, 16]);
 }
+
+#[tokio::test]
+async fn a_put_that_is_given_up_while_it_waits_keeps_no_search_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(StreamLog::alone(folder.path()));
+    let arrivals = Arc::new(crate::segments::Arrivals::default());
+    let another = Arc::clone(&log.writer).lock_owned().await;
+    let mut put = Box::pin(log.append(events(0..1, 1), Some(arrivals.begin(1))));
+    assert!(futures::poll!(&mut put).is_pending());
+    drop(put);
+    drop(another);
+    assert_eq!(tokio::time::timeout(std::time::Duration::from_secs(10), arrivals.seal(1)).await, Ok(1));
+    assert_eq!(read(&log), [0]);
+}
