@@ -15,4 +15,4 @@ mod settings;
 mod tagging;
 mod uploads;
 
-pub(crate) use expire::Expire;
+pub(crate) use expire::{Expire, Judged};

@@ -1,10 +1,10 @@
 //! Carries out lifecycle rules: a walk through each bucket that has them, at every midnight UTC and when they are put.
 //!
 //! A step looks at a page of keys and keeps its place in the walk's document; each removal is a commit that checks
-//! that the version is still what the rules were asked about, so that a step may be run again.
+//! that the key is still as it was when the rules were asked, so that a step may be run again and writes may come between.
 
 use crate::Service;
-use crate::api::Expire;
+use crate::api::{Expire, Judged};
 use crate::events::ITSELF;
 use crate::model::{Archived, BucketRecord, Head, LifecycleWalk, UploadRecord, Version, scope};
 use crate::rules::lifecycle::{
@@ -83,9 +83,9 @@ impl Service {
         let alone = self.expire_archived(walk, head).await?;
         let expire = if current.delete_marker {
             let goes = alone && marker_expires(&walk.rules, &head.key, current.last_modified, walk.now);
-            goes.then_some(Expire::Version(current.sequence))
+            goes.then_some(Expire::Marker(Judged::of(current)))
         } else {
-            expires(&walk.rules, seen(&head.key, current), walk.now).then_some(Expire::Current(current.sequence))
+            expires(&walk.rules, seen(&head.key, current), walk.now).then_some(Expire::Current(Judged::of(current)))
         };
         match expire {
             Some(expire) => self.expire(walk, &head.key, &expire).await,
@@ -106,7 +106,8 @@ impl Service {
             for archived in &found {
                 let version = &archived.value.version;
                 if noncurrent_expires(&walk.rules, seen(&head.key, version), replaced, walk.now) {
-                    self.expire(walk, &head.key, &Expire::Version(version.sequence)).await?;
+                    let expire = Expire::Archived { sequence: version.sequence, current: Judged::of(&head.current) };
+                    self.expire(walk, &head.key, &expire).await?;
                 } else {
                     left = true;
                 }
