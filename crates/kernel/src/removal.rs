@@ -42,7 +42,7 @@ impl Removals {
     pub fn file(&self, path: &Path) -> io::Result<()> {
         absent_is_fine(match self.no_backup()? {
             Some(_held) => fs::remove_file(path),
-            None => self.set_aside(path).or_else(|_| fs::remove_file(path)),
+            None => self.set_aside(path),
         })
     }
 
@@ -50,8 +50,7 @@ impl Removals {
     pub fn folder(&self, path: &Path) -> io::Result<()> {
         absent_is_fine(match self.no_backup()? {
             Some(_held) => fs::remove_dir_all(path),
-            // One that was removed at this path before, made again and is removed again is newer than the snapshot.
-            None => self.set_aside(path).or_else(|_| fs::remove_dir_all(path)),
+            None => self.set_folder_aside(path),
         })
     }
 
@@ -84,10 +83,32 @@ impl Removals {
     }
 
     fn set_aside(&self, path: &Path) -> io::Result<()> {
-        let within = path.strip_prefix(&*self.data_dir).map_err(io::Error::other)?;
-        let place = self.data_dir.join(SET_ASIDE).join(within);
+        let place = self.data_dir.join(SET_ASIDE).join(self.within(path)?);
         place.parent().map_or(Ok(()), fs::create_dir_all)?;
         fs::rename(path, place)
+    }
+
+    /// Where part of the folder was set aside before, the rest joins it. What lies there already stays: something newer at the
+    /// same path is newer than the snapshot.
+    fn set_folder_aside(&self, path: &Path) -> io::Result<()> {
+        match self.set_aside(path) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => {}
+            done => return done,
+        }
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            let aside = self.data_dir.join(SET_ASIDE).join(self.within(&entry.path())?);
+            if entry.file_type()?.is_dir() {
+                self.set_folder_aside(&entry.path())?;
+            } else if !aside.exists() {
+                fs::rename(entry.path(), aside)?;
+            }
+        }
+        fs::remove_dir_all(path)
+    }
+
+    fn within(&self, path: &Path) -> io::Result<PathBuf> {
+        path.strip_prefix(&*self.data_dir).map(Path::to_owned).map_err(io::Error::other)
     }
 
     fn lock_file(&self) -> io::Result<File> {
@@ -146,16 +167,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_removed_twice_during_a_backup_leaves_its_first_content() {
+    fn a_folder_joins_what_of_it_was_set_aside_before_and_nothing_of_that_is_replaced() {
         let (dir, removals, _) = folder_with("a");
         let _backup = removals.begin_backup().unwrap().unwrap();
         let (group, kept) = (dir.path().join("logs/g"), dir.path().join(SET_ASIDE).join("logs/g"));
-        for stream in ["first", "second"] {
-            fs::create_dir_all(group.join(stream)).unwrap();
-            removals.folder(&group).unwrap();
-            assert!(!group.exists());
+        for (stream, text) in [("one/0", "expired"), ("one/1", "kept"), ("two/0", "other")] {
+            fs::create_dir_all(group.join(stream).parent().unwrap()).unwrap();
+            fs::write(group.join(stream), text).unwrap();
         }
-        assert!(kept.join("first").exists() && !kept.join("second").exists());
+        removals.file(&group.join("one/0")).unwrap();
+        fs::write(group.join("one/0"), "newer").unwrap();
+        removals.folder(&group).unwrap();
+        assert!(!group.exists());
+        let texts = ["one/0", "one/1", "two/0"].map(|stream| fs::read_to_string(kept.join(stream)).unwrap());
+        assert_eq!(texts, ["expired", "kept", "other"]);
+        removals.folder(&group).unwrap();
     }
 
     #[test]
