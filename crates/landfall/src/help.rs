@@ -34,7 +34,7 @@ pub(crate) fn grouped(command: Command) -> Command {
             let _ = writeln!(page, "  {:width$}  {about}", sub.get_name());
         }
     }
-    page.push_str("\nOptions:\n{options}\n\n{after-help}");
+    page.push_str("\nOptions:\n{options}{after-help}");
     command.help_template(page).after_help(EXAMPLES)
 }
 

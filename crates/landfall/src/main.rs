@@ -22,6 +22,7 @@ mod operator;
 mod pipeline;
 mod running;
 mod serve;
+mod span;
 mod status;
 mod terminal;
 mod tls;

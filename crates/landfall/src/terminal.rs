@@ -50,17 +50,6 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
-/// A span of time as people say it: `4.2 s`, `1 min 05 s`, `3 h 20 min`, `2 d 3 h`.
-pub(crate) fn span(time: std::time::Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..60 => format!("{:.1} s", time.as_secs_f64()),
-        60..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        3_600..86_400 => format!("{} h {:02} min", seconds / 3_600, seconds % 3_600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
-    }
-}
-
 /// A number of bytes as people say it: `512 B`, `3.5 MB`.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [(&str, u64); 4] =
@@ -74,26 +63,12 @@ pub(crate) fn bytes(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_picture_replaces_the_one_before_and_no_line_wraps() {
         let lines = ["first".to_owned(), "sécond".to_owned()];
         assert_eq!(frame(0, &lines, 80), "first\nsécond\n");
         assert_eq!(frame(3, &lines, 4), "\x1b[3A\r\x1b[Jfir\nséc\n");
-    }
-
-    #[test]
-    fn spans_are_said_as_people_say_them() {
-        for (millis, said) in [
-            (0, "0.0 s"),
-            (4_240, "4.2 s"),
-            (65_000, "1 min 05 s"),
-            (12_000_000, "3 h 20 min"),
-            (183_600_000, "2 d 3 h"),
-        ] {
-            assert_eq!(span(Duration::from_millis(millis)), said);
-        }
     }
 
     #[test]

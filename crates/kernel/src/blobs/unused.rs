@@ -57,7 +57,7 @@ fn scope() -> Scope {
 
 impl UnusedBlobs {
     /// Those in `blobs`, the area of the service that `documents` is the handle of. `what` is what a collection calls
-    /// them, e.g. `unused content of codebuild`.
+    /// them, e.g. `unused content of builds`.
     #[must_use]
     pub fn new(documents: Documents, blobs: Blobs, what: &'static str) -> Self {
         Self { documents, blobs, what }

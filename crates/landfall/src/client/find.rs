@@ -93,6 +93,7 @@ fn at(
     ca_bundle: Option<PathBuf>,
     key: Option<AccessKey>,
 ) -> anyhow::Result<Found> {
+    super::authority(&endpoint)?;
     let same = |url: &str| url.trim_end_matches('/') == endpoint.trim_end_matches('/');
     let running = RunningServer::read(folder).ok().filter(|running| same(&running.url));
     let key = key.or_else(|| running.as_ref().and_then(|_| AccessKey::of_folder(folder).ok())).ok_or_else(|| {

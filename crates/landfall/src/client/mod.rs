@@ -55,6 +55,18 @@ struct Call<'c> {
     body: Bytes,
 }
 
+/// `host:port` of a server's URL.
+///
+/// # Errors
+/// It is none; the sentence says how one looks.
+fn authority(endpoint: &str) -> anyhow::Result<&str> {
+    let url = endpoint.trim_end_matches('/');
+    let authority = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    authority
+        .filter(|text| !text.is_empty() && !text.contains(['/', '?', '#', '@']))
+        .ok_or_else(|| user_error(format!("'{endpoint}' is no server's URL: it must be like http://127.0.0.1:4566")))
+}
+
 impl Client {
     /// A client of the server at `endpoint`, e.g. `http://127.0.0.1:4566`; under https `ca_bundle` holds the
     /// certificates to trust, by default the system's.
@@ -62,12 +74,8 @@ impl Client {
     /// # Errors
     /// `endpoint` is no URL of a server, or the bundle cannot be read.
     pub(crate) fn new(endpoint: &str, key: AccessKey, region: &str, ca_bundle: Option<&Path>) -> anyhow::Result<Self> {
-        let endpoint = endpoint.trim_end_matches('/');
-        let authority = endpoint.strip_prefix("http://").or_else(|| endpoint.strip_prefix("https://"));
-        let Some(authority) = authority.filter(|text| !text.is_empty() && !text.contains(['/', '?', '#', '@'])) else {
-            return Err(user_error(format!("'{endpoint}' is no server's URL: it must be like http://127.0.0.1:4566")));
-        };
-        let (authority, endpoint) = (authority.to_owned(), endpoint.to_owned());
+        let authority = authority(endpoint)?.to_owned();
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
         let http = connection::open(ca_bundle)?;
         Ok(Self { http, endpoint, authority, key, region: region.to_owned(), timeout: TIMEOUT })
     }

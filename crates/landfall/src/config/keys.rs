@@ -166,7 +166,7 @@ mod tests {
             ("account", "12", Some("must be twelve digits")),
             ("auth", "open", None),
             ("auth", "opne", Some("must be one of enforce, open")),
-            ("listen", "here", Some("invalid socket address")),
+            ("listen", "here", Some("must be an address and a port")),
             ("trust-host-image", "true", None),
             ("trust-host-image", "perhaps", Some("must be true or false")),
             ("image-map", "host", Some("GLOB=REF")),

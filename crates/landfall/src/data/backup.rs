@@ -10,9 +10,10 @@
 use super::contents::{Contents, Counted, told};
 use super::manifest::{self, Header, Manifest};
 use super::pool::{self, Pool};
-use super::screen::{Screen, bytes};
+use super::screen::Screen;
 use super::{layout, verify};
 use crate::exit::user_error;
+use crate::terminal::bytes;
 use anyhow::Context as _;
 use clap::Args;
 use kernel::removal::{BackupRuns, Removals};
@@ -169,7 +170,7 @@ fn backup_folder(path: &Path, data_dir: &Path) -> anyhow::Result<PathBuf> {
     let dir = path.canonicalize().map_err(|error| told(path, &error))?;
     if dir.starts_with(data_dir) || data_dir.starts_with(&dir) {
         return Err(user_error(format!(
-            "the backup must not lie in the data folder nor around it: {} and {}",
+            "a backup must not lie in the data folder nor around it, as {} does with {}; name a folder elsewhere",
             dir.display(),
             data_dir.display()
         )));

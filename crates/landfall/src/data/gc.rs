@@ -1,7 +1,7 @@
 //! `landfall gc`: asks the running server to remove what is past its time.
 
-use super::screen::bytes;
 use crate::client::ServerArguments;
+use crate::terminal::bytes;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
@@ -75,6 +75,6 @@ mod tests {
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(words(&lines[0]), ["WOULD", "REMOVE", "COUNT", "SIZE"]);
         assert_eq!(words(&lines[1]), ["builds", "3", "-"]);
-        assert_eq!(words(&lines[2]), ["artifacts", "12", "2.00", "MiB"]);
+        assert_eq!(words(&lines[2]), ["artifacts", "12", "2.1", "MB"]);
     }
 }

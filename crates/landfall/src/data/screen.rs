@@ -1,6 +1,7 @@
-//! What the commands tell on stderr while they work, and how they write sizes.
+//! What the commands tell on stderr while they work.
 
 use super::contents::Counted;
+use crate::terminal::bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
 
@@ -36,11 +37,6 @@ impl Drop for Screen {
     }
 }
 
-/// A size as people write it.
-pub(super) fn bytes(count: u64) -> String {
-    indicatif::HumanBytes(count).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +44,5 @@ mod tests {
     #[test]
     fn the_template_is_one() {
         assert!(ProgressStyle::with_template("{spinner} {msg}").is_ok());
-        assert_eq!(bytes(1_536), "1.50 KiB");
     }
 }

@@ -1,5 +1,6 @@
 //! `--since`: a span before now, or a time.
 
+use crate::span;
 use kernel::Timestamp;
 use std::time::Duration;
 
@@ -11,27 +12,13 @@ pub(super) const USUAL: Duration = Duration::from_secs(600);
 /// # Errors
 /// A sentence with both forms.
 pub(super) fn parse(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    if let Some(span) = span(text) {
+    if let Some(span) = span::read(text) {
         return Ok(now - span);
     }
     let time: Result<jiff::Timestamp, _> = text.parse();
     time.map(|time| Timestamp::from_millis(time.as_millisecond())).map_err(|_| {
         format!("--since {text}: must be a span like 90s, 10m, 2h or 1d, or a time like 2026-11-22T21:05:00Z")
     })
-}
-
-fn span(text: &str) -> Option<Duration> {
-    let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        "w" => 604_800,
-        _ => return None,
-    };
-    let count: u32 = count.parse().ok()?;
-    Some(Duration::from_secs(u64::from(count) * seconds))
 }
 
 #[cfg(test)]

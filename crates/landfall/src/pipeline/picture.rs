@@ -1,6 +1,7 @@
 //! What a watcher sees of an execution: pure, from the answers of the API.
 
-use crate::terminal::{mark, printable, span};
+use crate::span;
+use crate::terminal::{mark, printable};
 use kernel::Timestamp;
 use serde_json::{Value, json};
 
@@ -68,7 +69,7 @@ impl Picture {
         for action in &self.actions {
             let stage = if action.stage == last { "" } else { &action.stage };
             last = &action.stage;
-            let time = action.time(now).map(span).unwrap_or_default();
+            let time = action.time(now).map(span::said).unwrap_or_default();
             let mark = mark(action.status.as_deref());
             let line = format!("  {mark} {stage:stages$}  {:names$}  {time:>12}  {}", action.name, action.words());
             lines.push(line.trim_end().to_owned());
@@ -86,7 +87,7 @@ impl Picture {
             let known = before.and_then(|before| before.actions.get(place));
             let same = known.is_some_and(|known| known.status == action.status && known.started == action.started);
             let Some(status) = action.status.as_deref().filter(|_| !same) else { continue };
-            let time = action.ended.and_then(|_| action.time(now)).map(span).unwrap_or_default();
+            let time = action.ended.and_then(|_| action.time(now)).map(span::said).unwrap_or_default();
             let words = if action.is_waiting() { "waits for approval" } else { action.note.as_str() };
             let line = format!("{} {} {} {status}  {time}  {words}", mark(Some(status)), action.stage, action.name);
             lines.push(line.trim_end().to_owned());

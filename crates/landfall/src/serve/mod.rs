@@ -19,6 +19,7 @@ use crate::log;
 use kernel::{OpenError, Stop, Store, SystemClock, SystemIds};
 use std::fs::DirBuilder;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -40,9 +41,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let options = Options { data_dir: options.data_dir.canonicalize()?, ..options };
     let stop = Stop::new();
     let store = Store::open(&options.data_dir, Arc::new(SystemClock)).map_err(explain)?;
-    let port = TcpListener::bind(options.listen)
-        .await
-        .map_err(|error| user_error(format!("--listen {}: {error}", options.listen)))?;
+    let port = TcpListener::bind(options.listen).await.map_err(|error| not_free(options.listen, &error))?;
     let address = port.local_addr()?;
 
     let guard = BrowserGuard::new(options.auth == Auth::Open, options.public_url.as_deref());
@@ -93,6 +92,18 @@ async fn serve_whole(listening: impl Future<Output = ()>, tasks: &mut JoinSet<()
             }
         }
     }
+}
+
+fn not_free(address: SocketAddr, error: &io::Error) -> anyhow::Error {
+    let step = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; end the program that has it, or choose another with --listen (port 0 takes a free one)"
+        }
+        io::ErrorKind::PermissionDenied => "; ports below 1024 are for root",
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        _ => "",
+    };
+    user_error(format!("--listen {address}: {error}{step}"))
 }
 
 /// Makes the data folder, for no other user's eyes: in it are all repositories, artifacts and logs. One that is there

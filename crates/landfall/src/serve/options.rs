@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     /// Address and port; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = LISTEN, help_heading = "Server")]
+    #[arg(long, value_name = "ADDRESS", default_value = LISTEN, value_parser = address, help_heading = "Server")]
     pub(crate) listen: SocketAddr,
     /// Where everything is kept
     #[arg(long, value_name = "DIR", default_value = DATA_DIR, help_heading = "Server")]
@@ -49,7 +49,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ID", default_value = "000000000000", value_parser = account, help_heading = "Server")]
     pub(crate) account: String,
     /// The region where a client names none
-    #[arg(long, value_name = "NAME", default_value = "us-east-1", help_heading = "Server")]
+    #[arg(long, value_name = "NAME", default_value = "us-east-1", value_parser = region, help_heading = "Server")]
     pub(crate) region: String,
     /// Serve HTTPS, by a local certificate authority in DIR/tls unless files are given; `landfall tls trust` trusts it
     #[arg(long, help_heading = "TLS")]
@@ -61,7 +61,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     pub(crate) tls_key: Option<PathBuf>,
     /// How others reach this server, for the URLs in replies
-    #[arg(long, value_name = "URL", help_heading = "Server")]
+    #[arg(long, value_name = "URL", value_parser = public_url, help_heading = "Server")]
     pub(crate) public_url: Option<String>,
     /// How long pipeline executions are kept after their end
     #[arg(long, value_name = "TIME", default_value = "365d", value_parser = crate::data::keep, help_heading = "Retention")]
@@ -155,6 +155,29 @@ fn image_map(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("must be an address and a port, for example {LISTEN} or [::1]:4566"))
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=32).contains(&text.len()) && text.bytes().all(allowed) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be a region's name, for example eu-west-1".to_owned())
+    }
+}
+
+/// A scheme and a host: URLs are made by adding paths to it.
+fn public_url(text: &str) -> Result<String, String> {
+    let wrong = || "must be a scheme and a host, for example https://ci.example.com".to_owned();
+    let url: http::Uri = text.parse().map_err(|_| wrong())?;
+    match (url.scheme_str(), url.authority(), url.path_and_query().map(|path| path.as_str())) {
+        (Some(scheme @ ("http" | "https")), Some(host), None | Some("/")) => Ok(format!("{scheme}://{host}")),
+        _ => Err(wrong()),
+    }
+}
+
 fn account(text: &str) -> Result<String, String> {
     if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(text.to_owned())
@@ -186,6 +209,10 @@ mod tests {
             (&["--auth", "open", "--listen", "0.0.0.0:4566"][..], "not a loopback address"),
             (&["--engine", "docker"][..], "not built in this version"),
             (&["--account", "12"][..], "twelve digits"),
+            (&["--listen", "4566"][..], "an address and a port"),
+            (&["--region", "us east"][..], "eu-west-1"),
+            (&["--public-url", "ci.example.com"][..], "https://ci.example.com"),
+            (&["--public-url", "https://ci.example.com/landfall"][..], "https://ci.example.com"),
             (&["--image-map", "host"][..], "GLOB=REF"),
             (&["--auth", "maybe"][..], "possible values"),
             (&["--tls-cert", "cert.pem"][..], "--tls-key"),

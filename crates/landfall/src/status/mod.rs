@@ -5,7 +5,8 @@ mod work;
 
 use crate::client::{CallError, Client, ServerArguments};
 use crate::pipeline::{Pipeline, pipelines};
-use crate::terminal::{mark, span};
+use crate::span;
+use crate::terminal::mark;
 use clap::Args;
 use comfy_table::{Table, presets};
 use kernel::{Clock as _, SystemClock, Timestamp};
@@ -110,7 +111,7 @@ impl Status {
         let text = |member: &str| self.server[member].as_str().unwrap_or_default();
         let started: Option<jiff::Timestamp> = text("startedAt").parse().ok();
         let up = started.map(|started| now.since(Timestamp::from_millis(started.as_millisecond())));
-        let up = up.map(|up| format!(", up {}", span(up))).unwrap_or_default();
+        let up = up.map(|up| format!(", up {}", span::said(up))).unwrap_or_default();
         format!(", version {version}, auth {}, engine {}{up}", text("auth"), text("engine"))
     }
 }

@@ -1,7 +1,8 @@
 //! What runs now: builds and deployments.
 
 use crate::client::{CallError, Client};
-use crate::terminal::{printable, span};
+use crate::span;
+use crate::terminal::printable;
 use aws::{codebuild, codedeploy};
 use kernel::Timestamp;
 use serde_json::{Value, json};
@@ -54,7 +55,7 @@ impl Running {
     }
 
     fn words(&self, now: Timestamp) -> String {
-        let time = self.started.map(|started| format!(" {}", span(now.since(started)))).unwrap_or_default();
+        let time = self.started.map(|started| format!(" {}", span::said(now.since(started)))).unwrap_or_default();
         format!("{} {}{time}", printable(&self.id), printable(&self.detail))
     }
 }
