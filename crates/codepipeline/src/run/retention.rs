@@ -1,7 +1,7 @@
 //! Removes executions that are past their time, and what they put into artifact stores.
 //!
 //! The keys of artifacts are in the action executions that made them: an execution stays for as long as its artifacts do, where these
-//! have a time at all. What a stage shows, or would be rolled back to, stays whatever its age. Long texts are blobs,
+//! have a time at all. What a stage shows, was rolled back to or would be, stays whatever its age. Long texts are blobs,
 //! which several documents may share: the sweep of blobs takes them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +70,7 @@ impl Collection<'_> {
         self.lost_versions(scope, &shown, latest).await
     }
 
-    /// By pipeline id, the executions that the stages of living pipelines speak of.
+    /// By pipeline id, the executions that the stages of living pipelines speak of, and those that these build upon.
     async fn shown(&self, scope: &Scope) -> Result<BTreeMap<String, BTreeSet<Ordinal>>, StoreError> {
         let mut shown = BTreeMap::new();
         let mut after = None;
@@ -79,11 +79,28 @@ impl Collection<'_> {
             let found: Vec<Stored<Pipeline>> = self.service.documents.list(scope, page).await?;
             after = found.last().map(|pipeline| pipeline.position().to_owned());
             let last = found.len() < AT_ONCE;
-            shown.extend(found.into_iter().map(|pipeline| (pipeline.value.id, on_board(&pipeline.value.board))));
+            for pipeline in found {
+                let mut kept = on_board(&pipeline.board);
+                kept.extend(self.rollback_targets(scope, &pipeline.id, &kept).await?);
+                shown.insert(pipeline.value.id, kept);
+            }
             if last {
                 return Ok(shown);
             }
         }
+    }
+
+    /// What the rollbacks among these executions build upon.
+    async fn rollback_targets(
+        &self,
+        scope: &Scope,
+        pipeline_id: &str,
+        kept: &BTreeSet<Ordinal>,
+    ) -> Result<Vec<Ordinal>, StoreError> {
+        let keys: Vec<String> = kept.iter().map(|ordinal| Execution::key_of(pipeline_id, *ordinal)).collect();
+        let found: Vec<Option<Stored<Execution>>> = self.service.documents.get_many(scope, &keys).await?;
+        let rollbacks = found.into_iter().flatten().filter_map(|execution| execution.value.run.rollback);
+        Ok(rollbacks.map(|of| of.target).collect())
     }
 
     async fn of_execution(&mut self, scope: &Scope, execution: &Stored<Execution>) -> Result<(), StoreError> {

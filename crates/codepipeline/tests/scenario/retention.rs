@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use aws::codepipeline::{CodePipeline, DeletePipelineInput};
+use aws::codepipeline::{CodePipeline, DeletePipelineInput, RetryStageExecutionInput, RollbackStageInput};
 use codepipeline::model::{ActionExecution, PipelineVersion};
 use kernel::retention::{Collected, Collector, Keep, Removed, Retention};
+use serde_json::json;
 
 use super::world::{World, three_stages};
 
@@ -94,4 +95,44 @@ async fn what_still_runs_is_never_old() {
     assert_eq!(running().await, Collected::new());
     world.end_build(0, "SUCCEEDED", &[]).await;
     world.until_deployments(1).await;
+}
+
+#[tokio::test]
+async fn what_a_rollback_builds_upon_stays_while_it_may_be_taken_up_again() {
+    let mut declaration = three_stages();
+    declaration["pipelineType"] = json!("V2");
+    let world = World::new();
+    world.sisters.set_head("app/main", "c0");
+    world.create(declaration).await;
+    for index in 0..2 {
+        world.until_builds(index + 1).await;
+        world.end_build(index, "SUCCEEDED", &[]).await;
+        world.until_deployments(index + 1).await;
+        world.end_deployment(index, "Succeeded").await;
+        world.until(&vec!["Succeeded"; index + 1]).await;
+        world.clock.advance(DAY);
+        if index == 0 {
+            world.push("c1").await;
+        }
+    }
+    let input = RollbackStageInput {
+        pipeline_name: Some("app".into()),
+        stage_name: Some("Deploy".into()),
+        target_pipeline_execution_id: world.executions().await[0].pipeline_execution_id.clone(),
+    };
+    let rollback = world.service.rollback_stage(&world.caller, input).await.unwrap();
+    world.until_deployments(3).await;
+    let retention = keep(Keep::For(DAY / 2), Keep::For(DAY / 2));
+    assert_eq!(collect(&world, retention, false).await, Collected::new(), "while it runs");
+    world.end_deployment(2, "Failed").await;
+    world.until(&["Succeeded", "Succeeded", "Failed"]).await;
+    assert_eq!(collect(&world, retention, false).await, Collected::new(), "and when it has failed");
+    let again = RetryStageExecutionInput {
+        pipeline_name: Some("app".into()),
+        stage_name: Some("Deploy".into()),
+        pipeline_execution_id: rollback.pipeline_execution_id,
+        retry_mode: Some("FAILED_ACTIONS".into()),
+    };
+    world.service.retry_stage_execution(&world.caller, again).await.unwrap();
+    world.until_deployments(4).await;
 }
