@@ -7,7 +7,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,8 +64,10 @@ impl Removals {
         }
     }
 
-    /// Begins a backup; `None` while another runs or something is just being removed or moved.
+    /// Begins a backup; `None` while another runs or something is just being removed or moved. What was set aside for one
+    /// before is older than this one's snapshot, and goes.
     pub fn begin_backup(&self) -> io::Result<Option<BackupRuns>> {
+        self.clear()?;
         let file = self.lock_file()?;
         match file.try_lock() {
             Ok(()) => Ok(Some(BackupRuns(file))),
@@ -113,7 +115,13 @@ impl Removals {
 
     fn lock_file(&self) -> io::Result<File> {
         let path: PathBuf = self.data_dir.join(BACKUP_LOCK);
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let (lock, folder) = (file.metadata()?, fs::metadata(&*self.data_dir)?);
+        if lock.uid() != folder.uid() && lock.uid() == 0 {
+            // A backup that root makes must not leave a file that the server may not open.
+            fchown(&file, Some(folder.uid()), Some(folder.gid()))?;
+        }
+        Ok(file)
     }
 }
 
@@ -167,6 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn a_backup_finds_nothing_that_was_set_aside_for_one_before() {
+        let (dir, removals, path) = folder_with("a");
+        let first = removals.begin_backup().unwrap();
+        removals.file(&path).unwrap();
+        assert!(removals.begin_backup().unwrap().is_none() && dir.path().join(SET_ASIDE).exists());
+        drop(first);
+        assert!(removals.begin_backup().unwrap().is_some());
+        assert!(!dir.path().join(SET_ASIDE).exists());
+    }
+
+    #[test]
     fn a_folder_joins_what_of_it_was_set_aside_before_and_nothing_of_that_is_replaced() {
         let (dir, removals, _) = folder_with("a");
         let _backup = removals.begin_backup().unwrap().unwrap();
@@ -192,5 +211,16 @@ mod tests {
         drop(moving);
         let backup = removals.begin_backup().unwrap();
         assert!(backup.is_some() && removals.no_backup().unwrap().is_none());
+    }
+
+    /// Sees something only where it is run by root; others cannot make the file wrong.
+    #[test]
+    fn the_lock_is_the_folder_owner_s_also_when_root_makes_it() {
+        let (dir, removals, _) = folder_with("a");
+        let owner = if fs::metadata(dir.path()).unwrap().uid() == 0 { Some(12_345) } else { None };
+        std::os::unix::fs::chown(dir.path(), owner, owner).unwrap();
+        removals.begin_backup().unwrap().unwrap();
+        let uid = |path: &Path| fs::metadata(path).unwrap().uid();
+        assert_eq!(uid(&dir.path().join(BACKUP_LOCK)), uid(dir.path()));
     }
 }
