@@ -46,10 +46,16 @@ def test_systemd_is_told_when_the_server_is_ready_and_when_it_stops(tmp_path):
 
 
 def test_builds_run_where_the_unit_shuts_the_server_in(tmp_path):
-    # As ProtectSystem=full and ProtectHome=read-only do it: the server's own view of the machine is read-only.
-    shut = "for place in /usr /etc /boot /home /root; do mount --bind $place $place && mount -o remount,bind,ro $place || exit 1; done; exec \"$@\""
-    server = Server(tmp_path / "data", "open", "sandbox", "--image-map", "aws/codebuild/*=host")
-    server.command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", shut, "sh", *server.command]
+    # As ProtectSystem=full, ProtectHome=read-only and StateDirectory do it: the server's own view of the machine is
+    # read-only, but for its data.
+    data = tmp_path / "data"
+    data.mkdir()
+    shut = (
+        "for place in /usr /etc /boot /home /root; do mount --bind $place $place && mount -o remount,bind,ro $place || exit 1; done;"
+        'mount --bind "$0" "$0" && mount -o remount,bind,rw "$0" && exec "$@"'
+    )
+    server = Server(data, "open", "sandbox", "--image-map", "aws/codebuild/*=host")
+    server.command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", shut, str(data), *server.command]
     server.start()
     try:
         codebuild = server.client("codebuild")

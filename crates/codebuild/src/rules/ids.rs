@@ -42,7 +42,7 @@ pub fn project_name<'t>(scope: &Scope, name_or_arn: &'t str) -> &'t str {
     name_or_arn.strip_prefix(arns::project(scope, "").as_str()).unwrap_or(name_or_arn)
 }
 
-/// The container's id and the name of its socket folder: short, for a socket's path holds 107 bytes.
+/// The container's id and the name of its socket folder.
 #[must_use]
 pub fn container_id(uuid: &str) -> String {
     let hex: Vec<char> = uuid.chars().filter(char::is_ascii_hexdigit).collect();

@@ -1,6 +1,8 @@
 //! The folder of sockets that a build's container sees as `/landfall`.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,9 +13,6 @@ use tokio::task::JoinSet;
 use super::credentials::RoleCredentials;
 use super::link::Link;
 use crate::Service;
-
-/// The longest path of a Unix socket on Linux, in bytes.
-const LONGEST_PATH: usize = 107;
 
 /// The sockets of one build while this process serves them.
 pub(crate) struct Sockets {
@@ -46,21 +45,15 @@ impl Sockets {
     }
 }
 
-/// A fresh socket: one of a server before is removed.
+/// A fresh socket: one of a server before is removed. A socket's path holds 107 bytes, and data folders may lie deeper:
+/// so the path names the folder by its descriptor.
 fn listen(folder: &Path, name: &str) -> io::Result<UnixListener> {
-    let path = folder.join(name);
-    if path.as_os_str().len() > LONGEST_PATH {
-        let message = format!(
-            "{} is too long for a socket (at most {LONGEST_PATH} bytes); give a shorter --data-dir",
-            path.display()
-        );
-        return Err(io::Error::other(message));
-    }
-    match std::fs::remove_file(&path) {
+    match std::fs::remove_file(folder.join(name)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    UnixListener::bind(&path)
+    let folder = File::open(folder)?;
+    UnixListener::bind(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd()))
 }
 
 /// Gives the container the whole listener: AWS's API, Git, the registry.
@@ -96,10 +89,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn too_long_a_path_is_refused_with_advice() {
-        let folder = tempfile::tempdir().unwrap();
-        let long = folder.path().join("x".repeat(100));
-        std::fs::create_dir(&long).unwrap();
-        assert!(listen(&long, "agent.sock").unwrap_err().to_string().contains("--data-dir"));
+    async fn a_folder_may_lie_deeper_than_a_sockets_path_reaches() {
+        let home = tempfile::tempdir().unwrap();
+        let deep = home.path().join("x".repeat(100)).join("y".repeat(100));
+        std::fs::create_dir_all(&deep).unwrap();
+        let listener = listen(&deep, "agent.sock").unwrap();
+        let near = home.path().join("near");
+        std::os::unix::fs::symlink(&deep, &near).unwrap();
+        tokio::net::UnixStream::connect(near.join("agent.sock")).await.unwrap();
+        listener.accept().await.unwrap();
     }
 }

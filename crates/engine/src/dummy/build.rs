@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Cursor, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,10 +21,16 @@ use super::script::Script;
 use crate::blocking::blocking;
 use crate::{ContainerSpec, Exit};
 
+/// Connects to the server, also where the folder's path is longer than a socket's may be: by its descriptor.
+async fn connect(sockets: PathBuf) -> io::Result<UnixStream> {
+    let folder = File::open(sockets)?;
+    UnixStream::connect(format!("/proc/self/fd/{}/agent.sock", folder.as_raw_fd())).await
+}
+
 /// Plays a build to its end; what it unpacks goes below `folder`.
 pub(super) async fn play(spec: &ContainerSpec, sockets: &Path, folder: PathBuf) -> Exit {
-    let socket = sockets.join("agent.sock");
-    let (link, mut incoming) = client::start(move || UnixStream::connect(socket.clone()));
+    let sockets = sockets.to_owned();
+    let (link, mut incoming) = client::start(move || connect(sockets.clone()));
     let (stop, stopped) = watch::channel(None);
     let (mut job_taken, mut phases) = (false, None);
     let outer = Script::of(&spec.environment);
