@@ -28,6 +28,7 @@ pub use operations::BUILT_OPERATIONS;
 use aws::Error;
 use aws::s3::{S3, Settings};
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -75,6 +76,13 @@ impl Wire {
     pub fn public_host(mut self, host: Option<&str>) -> Self {
         self.public_host = host.map(Arc::from);
         self
+    }
+
+    /// Brings a request into path style for good. Signature version 2 is over the bucket and not over the host: it must be
+    /// verified over the bucket that the request will be answered from.
+    pub fn name_bucket_in_path(&self, parts: &mut Parts) {
+        parts.uri = request::in_path_style(parts, self.public_host.as_deref());
+        parts.extensions.insert(request::InPathStyle);
     }
 
     /// Answers one request. Its extensions hold the [`Caller`] (else the request is anonymous, which nothing allows) and,

@@ -9,7 +9,7 @@ use crate::encoding::query_value;
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::percent_decode_str;
 use sha1::Sha1;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use subtle::ConstantTimeEq;
 
 /// The parameters of the signature itself.
@@ -56,6 +56,26 @@ const SIGNED: &[&str] = &[
     "versions",
     "website",
 ];
+/// Parameters that only say which part of a list is wanted. They are not signed, and nothing else may be beside the signed
+/// ones: S3 has since learned to be asked for more than version 2 signs.
+const UNSIGNED: &[&str] = &[
+    "continuation-token",
+    "delimiter",
+    "encoding-type",
+    "fetch-owner",
+    "key-marker",
+    "list-type",
+    "marker",
+    "max-keys",
+    "max-parts",
+    "max-uploads",
+    "part-number-marker",
+    "prefix",
+    "start-after",
+    "upload-id-marker",
+    "version-id-marker",
+    "x-id",
+];
 /// Longest query that is read.
 const MAX_QUERY: usize = 32 * 1024;
 
@@ -91,7 +111,8 @@ impl PresignedV2 {
     /// Whether the signature is that of `secret` over `request`, which names its bucket in the path. Says nothing about time.
     #[must_use]
     pub fn verify(&self, request: &Request<'_>, secret: &str) -> bool {
-        sign(secret, &self.string_to_sign(request)).as_bytes().ct_eq(self.signature.as_bytes()).into()
+        says_one_thing(request.query)
+            && sign(secret, &self.string_to_sign(request)).as_bytes().ct_eq(self.signature.as_bytes()).into()
     }
 
     fn string_to_sign(&self, request: &Request<'_>) -> String {
@@ -122,23 +143,40 @@ pub fn without_signature(query: &str) -> (String, Vec<(String, String)>) {
     (rest.join("&"), headers)
 }
 
-/// Headers of AWS's own, from the query and the request, sorted by name.
+/// Whether all that a query says is signed, and nothing twice: names as they are known, none in another spelling that S3
+/// would decode and the signature passes over.
+fn says_one_thing(query: &str) -> bool {
+    let known = |name: &str| {
+        OWN.contains(&name)
+            || HEADERS.contains(&name)
+            || SIGNED.contains(&name)
+            || UNSIGNED.contains(&name)
+            || name.starts_with(AMZ) && !name.contains(['%', '+'])
+    };
+    let mut seen = BTreeSet::new();
+    query.split('&').filter(|pair| !pair.is_empty()).all(|pair| {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        known(name) && seen.insert(name)
+    })
+}
+
+/// Headers of AWS's own, sorted by name: those of the request, values of one name one after the other, and those that stand
+/// in the query alone.
 fn amz_headers(request: &Request<'_>) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in request.headers.iter().filter(|(name, _)| name.to_ascii_lowercase().starts_with(AMZ)) {
+        let value = String::from_utf8_lossy(value).trim().to_owned();
+        let values = all.entry(name.to_ascii_lowercase());
+        values.and_modify(|before| *before = format!("{before},{value}")).or_insert(value);
+    }
     for pair in request.query.split('&').filter(|pair| pair.starts_with(AMZ)) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        all.insert(name.to_owned(), decode(value));
-    }
-    for (name, value) in request.headers {
-        let name = name.to_ascii_lowercase();
-        if name.starts_with(AMZ) {
-            all.insert(name, String::from_utf8_lossy(value).trim().to_owned());
-        }
+        all.entry(name.to_owned()).or_insert_with(|| decode(value));
     }
     all
 }
 
-/// The path as it is on the wire, and the signed parameters, decoded, sorted by name.
+/// The path, and the signed parameters, decoded, sorted by name.
 fn resource(request: &Request<'_>) -> String {
     let pairs = request.query.split('&').map(|pair| pair.split_once('=').map_or((pair, None), |(n, v)| (n, Some(v))));
     let mut signed: Vec<_> = pairs.filter(|(name, _)| SIGNED.contains(name)).collect();
@@ -147,7 +185,10 @@ fn resource(request: &Request<'_>) -> String {
         .into_iter()
         .map(|(name, value)| value.map_or_else(|| name.to_owned(), |value| format!("{name}={}", decode(value))))
         .collect();
-    if texts.is_empty() { request.path.to_owned() } else { format!("{}?{}", request.path, texts.join("&")) }
+    // Of a bucket alone the slash behind it is signed, and not always sent.
+    let of_bucket = request.path.len() > 1 && request.path.rfind('/') == Some(0);
+    let path = format!("{}{}", request.path, if of_bucket { "/" } else { "" });
+    if texts.is_empty() { path } else { format!("{path}?{}", texts.join("&")) }
 }
 
 fn decode(text: &str) -> String {
@@ -212,6 +253,39 @@ mod tests {
             let later = PresignedV2 { expires: presigned.expires + 1, ..presigned };
             assert!(!later.verify(&request, SECRET), "{target}");
         }
+    }
+
+    #[test]
+    fn nothing_can_be_added_to_a_url() {
+        let (method, target, _) = URLS[0];
+        for (added, verified) in [
+            ("", true),
+            ("&prefix=a&max-keys=1&list-type=2", true),
+            ("&tagging", false),
+            ("&%74agging", false),
+            ("&attributes", false),
+            ("&versionId=1", false),
+            ("&response%2Dcontent-type=text/html", false),
+            ("&x-amz-acl=private", false),
+            ("&x-amz-%61cl=private", false),
+            ("&Expires=1440938160", false),
+        ] {
+            let target = format!("{target}{added}");
+            let request = Request::new(method, &target, &[]);
+            assert_eq!(
+                PresignedV2::parse(&request).is_some_and(|url| url.verify(&request, SECRET)),
+                verified,
+                "{added}"
+            );
+        }
+        // What is there already is there once: signed is the one, S3 might read the other.
+        let (method, target, headers) = URLS[1];
+        let target = target.replace('?', "?x-amz-acl=public-read&");
+        let request = Request::new(method, &target, headers);
+        assert!(!PresignedV2::parse(&request).unwrap().verify(&request, SECRET));
+        let twice = [headers[0], ("x-amz-acl", b"public-read"), ("x-amz-acl", b"private")];
+        let request = Request::new(method, URLS[1].1, &twice);
+        assert!(!PresignedV2::parse(&request).unwrap().verify(&request, SECRET));
     }
 
     #[test]

@@ -99,7 +99,9 @@ impl Authenticator {
         let presented = Presented::parse(&request);
         let service =
             presented.as_ref().map_or_else(|_| service_of(parts), |presented| presented.scope.service.clone());
-        if let (Err(ParseError::Missing), Some(presented)) = (&presented, PresignedV2::parse(&request)) {
+        // Version 2 is S3's alone: it signs no body, and no service.
+        let presigned_v2 = matches!(content, Content::Streamed).then(|| PresignedV2::parse(&request)).flatten();
+        if let (Err(ParseError::Missing), Some(presented)) = (&presented, presigned_v2) {
             let admitted = self.admit_presigned_v2(&presented, &request, connection).await;
             return admitted.map(|caller| (caller, None)).map_err(|error| error.answer("s3"));
         }

@@ -250,6 +250,9 @@ async fn git(services: &Services, request: Request<Incoming>, repository: &str, 
 async fn s3(services: &Services, request: Request<Incoming>, from: &Origin<'_>) -> Response<Body> {
     let signed = services.authenticator.is_signed(&request);
     let (mut parts, body) = request.into_parts();
+    if presigned::by_version_2(&parts) {
+        services.s3.name_bucket_in_path(&mut parts);
+    }
     // Without a signature S3 answers for itself; in open mode the door lets it in.
     if signed || services.open {
         match services.authenticator.authenticate_streamed(&parts, from.request_id, from.source_ip).await {

@@ -4,12 +4,17 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri};
 
+/// Whether a URL says that it is presigned by version 2.
+pub(super) fn by_version_2(parts: &Parts) -> bool {
+    parts.uri.query().is_some_and(|query| query.contains("AWSAccessKeyId="))
+}
+
 /// Takes the signature out of the URL; headers that stood in the query become headers, unless they were sent as such.
 pub(super) fn without_signature(parts: &mut Parts) {
-    let query = parts.uri.query().unwrap_or_default();
-    if !query.contains("AWSAccessKeyId=") {
+    if !by_version_2(parts) {
         return;
     }
+    let query = parts.uri.query().unwrap_or_default();
     let (rest, headers) = sigv4::v2::without_signature(query);
     let path = parts.uri.path();
     let target = if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") };

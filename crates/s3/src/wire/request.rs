@@ -32,8 +32,15 @@ pub(super) struct Framing {
     pub(super) length: Option<u64>,
 }
 
+/// Marks a request whose URI is in path style already, whatever its host means.
+#[derive(Clone, Copy)]
+pub(super) struct InPathStyle;
+
 /// The request's URI in path style, also where its host means a bucket.
 pub(super) fn in_path_style(parts: &Parts, public_host: Option<&str>) -> Uri {
+    if parts.extensions.get::<InPathStyle>().is_some() {
+        return parts.uri.clone();
+    }
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).or(parts.uri.host());
     let Some(bucket) = host.and_then(|host| hosts::bucket(host, public_host)) else { return parts.uri.clone() };
     let rest = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
