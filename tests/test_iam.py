@@ -1,8 +1,10 @@
 """IAM and STS through boto3: users, keys, roles, sessions, and what they may do."""
 
 import datetime
+import http.client
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -199,6 +201,77 @@ def test_urls_presigned_as_boto3_does_by_default(enforcing):
     assert status == 403 and b"Request has expired" in text
     status, text = fetched(get.replace(enforcing.root_key()[0], "AKIAIOSFODNN7EXAMPLE"))
     assert status == 403 and b"InvalidAccessKeyId" in text
+
+
+def sent(enforcing, url: str, method: str = "GET", content: bytes = b"", host: str | None = None) -> tuple[int, bytes]:
+    """With no header but the host: urllib adds a content type, which is signed."""
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(enforcing.endpoint).netloc, timeout=10)
+    target = urllib.parse.urlsplit(url)._replace(scheme="", netloc="").geturl()
+    connection.request(method, target, content, {"Host": host} if host else {})
+    reply = connection.getresponse()
+    return reply.status, reply.read()
+
+
+def test_a_url_presigned_by_the_first_signature_is_for_one_object_and_operation(enforcing):
+    s3 = enforcing.client("s3")
+    for bucket, key in (("signed-for", "k"), ("not-signed-for", "signed-for/k")):
+        s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=bucket, Key=key, Body=b"old")
+    names = {"Bucket": "signed-for", "Key": "k"}
+    get, put = (s3.generate_presigned_url(operation, Params=names) for operation in ("get_object", "put_object"))
+    assert sent(enforcing, get) == (200, b"old")
+    # The host is not signed, and names another bucket.
+    for host in ("not-signed-for.localhost", "not-signed-for.s3.amazonaws.com"):
+        assert sent(enforcing, get, host=host)[0] == 403
+        assert sent(enforcing, put, "PUT", b"new", host)[0] == 403
+        # Where it names the right one, the path need not.
+        assert sent(enforcing, get.replace("/signed-for/", "/"), host=host.removeprefix("not-")) == (200, b"old")
+    tags = b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
+    for name in ("&tagging", "&%74agging"):
+        assert sent(enforcing, get + name)[0] == 403
+        assert sent(enforcing, put + name, "PUT", tags)[0] == 403
+    told = s3.generate_presigned_url("put_object", Params={**names, "Metadata": {"a": "b"}})
+    assert sent(enforcing, told.replace("?", "?x-amz-meta-a=c&"), "PUT", b"new")[0] == 403
+    assert s3.get_object(Bucket="not-signed-for", Key="signed-for/k")["Body"].read() == b"old"
+    assert s3.get_object_tagging(**names)["TagSet"] == []
+    # A list's page is not signed, the bucket is.
+    listed = s3.generate_presigned_url("list_objects_v2", Params={"Bucket": "signed-for", "Prefix": "k"})
+    assert sent(enforcing, listed)[0] == 200 and sent(enforcing, listed, host="not-signed-for.localhost")[0] == 403
+
+
+def test_a_role_is_handed_only_to_whom_one_may_pass_it(enforcing):
+    """Else whoever may make a project could do all that any role may do."""
+    iam = enforcing.client("iam")
+    roles = {name: iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust("codebuild"))["Role"]["Arn"]
+             for name in ("passed", "precious")}
+    iam.create_user(UserName="maker")
+    key = iam.create_access_key(UserName="maker")["AccessKey"]
+    key = key["AccessKeyId"], key["SecretAccessKey"]
+    to = {"StringEquals": {"iam:PassedToService": "codebuild.amazonaws.com"}}
+    iam.put_user_policy(UserName="maker", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["codebuild:*", "codepipeline:*", "codedeploy:*"], "Resource": "*"},
+        {"Effect": "Allow", "Action": "iam:PassRole", "Resource": roles["passed"], "Condition": to}]}))
+    codebuild, codepipeline, codedeploy = (enforcing.client(name, key) for name in ("codebuild", "codepipeline", "codedeploy"))
+    project = {
+        "name": "handed", "source": {"type": "NO_SOURCE", "buildspec": "version: 0.2"}, "artifacts": {"type": "NO_ARTIFACTS"},
+        "environment": {"type": "LINUX_CONTAINER", "image": "host", "computeType": "BUILD_GENERAL1_SMALL"}}
+    with pytest.raises(ClientError, match=f"not authorized to perform: iam:PassRole on resource: {roles['precious']}") as error:
+        codebuild.create_project(**project, serviceRole=roles["precious"])
+    assert error.value.response["Error"]["Code"] == "AccessDeniedException"
+    codebuild.create_project(**project, serviceRole=roles["passed"])
+    codebuild.update_project(name="handed", description="needs no role")
+    denied = "AccessDeniedException"
+    assert refused(codebuild.update_project, name="handed", serviceRole=roles["precious"]) == denied
+    assert refused(codebuild.start_build, projectName="handed", serviceRoleOverride=roles["precious"]) == denied
+    codedeploy.create_application(applicationName="handed")
+    group = {"applicationName": "handed", "deploymentGroupName": "g", "serviceRoleArn": roles["passed"]}
+    # May be passed, but to another service.
+    assert refused(codedeploy.create_deployment_group, **group) == denied
+    action = {"name": "a", "actionTypeId": {"category": "Source", "owner": "AWS", "provider": "CodeCommit", "version": "1"}}
+    declaration = {"name": "handed", "roleArn": roles["passed"], "artifactStore": {"type": "S3", "location": "bucket"},
+                   "stages": [{"name": "s", "actions": [action]}, {"name": "t", "actions": [action]}]}
+    assert refused(codepipeline.create_pipeline, pipeline=declaration) == denied
+    assert refused(codepipeline.update_pipeline, pipeline=declaration) == denied
 
 
 def test_the_command_line_presigns(enforcing):

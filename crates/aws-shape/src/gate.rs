@@ -3,10 +3,13 @@
 
 use crate::{Error, Model, Operation, Protocol, Shape, Violation, not_implemented, validate, validation_message};
 use async_trait::async_trait;
-use kernel::Caller;
+use kernel::{Arn, Caller};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The action of [`Passing`].
+pub const PASS_ROLE: &str = "iam:PassRole";
 
 /// An operation's authorization row: it makes the operation built.
 pub struct Authorization {
@@ -16,6 +19,16 @@ pub struct Authorization {
     pub action: &'static str,
     /// The ARNs that the call touches, from the input in wire form; empty means `*`.
     pub resources: fn(&Caller, &Value) -> Vec<String>,
+}
+
+/// The roles that calls hand to a service, which then acts as them: who hands one over must be allowed `iam:PassRole` on it.
+/// Source: "Grant a user permissions to pass a role to an AWS service", IAM User Guide.
+#[derive(Clone, Copy)]
+pub struct Passing {
+    /// The service that takes the roles, e.g. `codebuild.amazonaws.com`.
+    pub service: &'static str,
+    /// The ARNs that an operation's input, in wire form, hands over.
+    pub roles: fn(&str, &Value) -> Vec<String>,
 }
 
 /// The text of an input's member, or "" where it is none: for resource ARNs.
@@ -31,6 +44,14 @@ pub trait Authorizer: Send + Sync {
     /// # Errors
     /// `AccessDeniedException` in AWS's words.
     async fn authorize(&self, caller: &Caller, action: &str, resources: &[String]) -> Result<(), Error>;
+
+    /// Allows or denies to hand `role` to `service`.
+    ///
+    /// # Errors
+    /// As [`Authorizer::authorize`].
+    async fn authorize_passing(&self, caller: &Caller, role: &str, _service: &str) -> Result<(), Error> {
+        self.authorize(caller, PASS_ROLE, &[role.to_owned()]).await
+    }
 }
 
 /// What is written down of a call.
@@ -83,8 +104,25 @@ impl Guard {
         resources: &[String],
     ) -> Result<(), Error> {
         let decision = self.authorizer.authorize(caller, action, resources).await;
+        self.write_down(AuditEntry { service, operation, action, resources, caller, denied: None }, decision)
+    }
+
+    /// Lets `caller` hand `role` over in a call.
+    async fn pass_role(
+        &self,
+        caller: &Caller,
+        (service, operation): (&str, &str),
+        role: String,
+        taker: &str,
+    ) -> Result<(), Error> {
+        let decision = self.authorizer.authorize_passing(caller, &role, taker).await;
+        let (action, resources) = (PASS_ROLE, &[role][..]);
+        self.write_down(AuditEntry { service, operation, action, resources, caller, denied: None }, decision)
+    }
+
+    fn write_down(&self, entry: AuditEntry<'_>, decision: Result<(), Error>) -> Result<(), Error> {
         let denied = decision.as_ref().err().map(|error| error.code.as_str());
-        self.audit.record(&AuditEntry { service, operation, action, resources, caller, denied });
+        self.audit.record(&AuditEntry { denied, ..entry });
         decision
     }
 }
@@ -94,6 +132,7 @@ pub struct Gate {
     model: &'static Model,
     rows: BTreeMap<&'static str, &'static Authorization>,
     violation: fn(&str, &[Violation]) -> Error,
+    passing: Option<Passing>,
     guard: Guard,
 }
 
@@ -124,13 +163,20 @@ impl Gate {
             }
             _ => |_: &str, violations: &[Violation]| Error::new("ValidationException", validation_message(violations)),
         };
-        Ok(Self { model, rows: table, violation, guard })
+        Ok(Self { model, rows: table, violation, passing: None, guard })
     }
 
     /// With the service's own errors for constraint violations (operation, violations).
     #[must_use]
     pub fn violations(mut self, violation: fn(&str, &[Violation]) -> Error) -> Self {
         self.violation = violation;
+        self
+    }
+
+    /// With the roles that the service's calls hand over.
+    #[must_use]
+    pub fn passing(mut self, passing: Passing) -> Self {
+        self.passing = Some(passing);
         self
     }
 
@@ -156,6 +202,13 @@ impl Gate {
             return Err((self.violation)(operation, &violations));
         }
         let resources = (row.resources)(caller, input);
-        self.guard.pass(caller, self.model.id, operation, row.action, &resources).await
+        self.guard.pass(caller, self.model.id, operation, row.action, &resources).await?;
+        let Some(Passing { service, roles }) = self.passing else { return Ok(()) };
+        // A role of another account is never taken, so that there is nothing to hand over: the service says what is wrong.
+        let own = |role: &String| role.parse().is_ok_and(|arn: Arn| arn.account == caller.account);
+        for role in roles(operation, input).into_iter().filter(own) {
+            self.guard.pass_role(caller, (self.model.id, operation), role, service).await?;
+        }
+        Ok(())
     }
 }

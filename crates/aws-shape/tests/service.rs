@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use aws_shape::{
     Answer, Audit, AuditEntry, Authorization, Authorizer, Dispatch, Error, EventStream, Gate, Guard, Kind, Model,
-    Protocol, Shape, service, structure,
+    PASS_ROLE, Passing, Protocol, Shape, service, structure,
 };
 use futures::StreamExt as _;
 use kernel::{Caller, Scope};
@@ -59,9 +59,9 @@ impl Greeter for Friendly {
     }
 }
 
-/// Denies whoever greets a thief, and remembers what was asked.
+/// Denies whoever greets a thief, and remembers what was asked, and the roles that were handed over.
 #[derive(Default)]
-struct Porter(Mutex<Vec<String>>);
+struct Porter(Mutex<Vec<String>>, Mutex<Vec<String>>);
 
 #[async_trait]
 impl Authorizer for Porter {
@@ -76,6 +76,9 @@ impl Authorizer for Porter {
 impl Audit for Porter {
     fn record(&self, entry: &AuditEntry<'_>) {
         self.0.lock().unwrap().push(format!("{} {:?}", entry.operation, entry.denied));
+        if entry.action == PASS_ROLE {
+            self.1.lock().unwrap().push(format!("{} {} {:?}", entry.operation, entry.action, entry.resources));
+        }
     }
 }
 
@@ -133,6 +136,24 @@ async fn what_is_called_from_outside_passes_the_gate_as_it_came() {
     let asked =
         ["Greet None", "Greet None", "Greet None", "Greet Some(\"AccessDeniedException\")", "Count None", "Count None"];
     assert_eq!(*porter.0.lock().unwrap(), asked, "only what is within bounds and built is asked and written down");
+}
+
+#[tokio::test]
+async fn roles_that_a_call_hands_over_are_asked_for() {
+    let porter = Arc::new(Porter::default());
+    let gate = Gate::new(&MODEL, OPERATIONS, ROWS, Guard::new(Arc::clone(&porter) as _, Arc::clone(&porter) as _));
+    // The roles of two accounts; only one's own can be handed over.
+    let roles = |operation: &str, _: &Value| match operation {
+        "Greet" => vec!["arn:aws:iam::111111111111:role/a".to_owned(), "arn:aws:iam::222222222222:role/b".to_owned()],
+        _ => vec![],
+    };
+    let service = Gated::new(Arc::new(Friendly), gate.unwrap().passing(Passing { service: "greeter", roles }));
+    assert!(call(&service, "Greet", json!({"name": "anna"})).await.is_ok());
+    assert!(call(&service, "Count", json!({"count": 1})).await.is_ok());
+    assert_eq!(call(&service, "Greet", json!({"name": "thief"})).await, Err("AccessDeniedException".to_owned()));
+    let asked = porter.0.lock().unwrap().clone();
+    let passed = "Greet iam:PassRole [\"arn:aws:iam::111111111111:role/a\"]";
+    assert_eq!(porter.1.lock().unwrap().clone(), [passed], "{asked:?}");
 }
 
 #[tokio::test]

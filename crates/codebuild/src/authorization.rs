@@ -1,7 +1,7 @@
 //! Which permission each operation needs (Service Authorization Reference, "AWS CodeBuild").
 
-use aws::Authorization;
 use aws::authorization::text;
+use aws::{Authorization, Passing};
 use kernel::Caller;
 use serde_json::Value;
 
@@ -23,6 +23,20 @@ pub static AUTHORIZATION: &[Authorization] = &[
     row("StopBuild", "codebuild:StopBuild", project_of_build),
     row("UpdateProject", "codebuild:UpdateProject", project_by_name),
 ];
+
+/// The service roles that calls give to projects and builds.
+pub static PASSING: Passing = Passing {
+    service: "codebuild.amazonaws.com",
+    roles: |operation, input| match operation {
+        "CreateProject" | "UpdateProject" => role(input, "serviceRole"),
+        "StartBuild" => role(input, "serviceRoleOverride"),
+        _ => Vec::new(),
+    },
+};
+
+fn role(input: &Value, member: &str) -> Vec<String> {
+    Some(text(input, member)).filter(|role| !role.is_empty()).map(str::to_owned).into_iter().collect()
+}
 
 type Resources = fn(&Caller, &Value) -> Vec<String>;
 
@@ -99,6 +113,21 @@ mod tests {
         ] {
             let row = AUTHORIZATION.iter().find(|row| row.operation == operation).unwrap();
             assert_eq!((row.resources)(&caller, &input), expected, "{operation}");
+        }
+    }
+
+    #[test]
+    fn service_roles_are_handed_over() {
+        let arn = "arn:aws:iam::123456789012:role/build";
+        for (operation, input, handed) in [
+            ("CreateProject", json!({"name": "a", "serviceRole": arn}), &[arn][..]),
+            ("UpdateProject", json!({"name": "a", "serviceRole": arn}), &[arn]),
+            ("UpdateProject", json!({"name": "a"}), &[]),
+            ("StartBuild", json!({"projectName": "a", "serviceRoleOverride": arn}), &[arn]),
+            ("StartBuild", json!({"projectName": "a"}), &[]),
+            ("StopBuild", json!({"serviceRole": arn}), &[]),
+        ] {
+            assert_eq!((PASSING.roles)(operation, &input), handed, "{operation}");
         }
     }
 

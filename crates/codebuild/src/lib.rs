@@ -14,6 +14,6 @@ pub mod rules;
 mod run;
 mod service;
 
-pub use authorization::{AUTHORIZATION, violation};
+pub use authorization::{AUTHORIZATION, PASSING, violation};
 pub use rules::image::ImageMap;
 pub use service::{Dependencies, Options, Service};

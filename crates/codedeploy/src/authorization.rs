@@ -2,8 +2,8 @@
 //!
 //! Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS CodeDeploy".
 
-use aws::Authorization;
 use aws::authorization::text;
+use aws::{Authorization, Passing};
 use kernel::{Arn, Caller};
 use serde_json::Value;
 
@@ -117,6 +117,15 @@ pub static AUTHORIZATION: &[Authorization] = rows! {
     UpdateDeploymentGroup on group;
 };
 
+/// The service roles that calls give to deployment groups.
+pub static PASSING: Passing = Passing {
+    service: "codedeploy.amazonaws.com",
+    roles: |operation, input| match (operation, text(input, "serviceRoleArn")) {
+        ("CreateDeploymentGroup" | "UpdateDeploymentGroup", role) if !role.is_empty() => vec![role.to_owned()],
+        _ => Vec::new(),
+    },
+};
+
 /// ListDeployments names a group or nothing.
 fn list_of_group(caller: &Caller, input: &Value) -> Vec<String> {
     if text(input, "applicationName").is_empty() { Vec::new() } else { group(caller, input) }
@@ -152,6 +161,19 @@ mod tests {
             assert_eq!(resources(operation, input), [format!("{prefix}{resource}")], "{operation}");
         }
         assert!(resources("ListDeployments", json!({})).is_empty());
+    }
+
+    #[test]
+    fn a_groups_role_is_handed_over() {
+        let role = json!({"serviceRoleArn": "arn:aws:iam::123456789012:role/r"});
+        for (operation, input, roles) in [
+            ("CreateDeploymentGroup", &role, 1),
+            ("UpdateDeploymentGroup", &role, 1),
+            ("UpdateDeploymentGroup", &json!({}), 0),
+            ("CreateDeployment", &role, 0),
+        ] {
+            assert_eq!((PASSING.roles)(operation, input).len(), roles, "{operation}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod run;
 mod service;
 pub mod signing;
 
-pub use authorization::AUTHORIZATION;
+pub use authorization::{AUTHORIZATION, PASSING};
 pub use rules::deadlines::Deadlines;
 pub use rules::violations::violation;
 pub use service::{Dependencies, Service};

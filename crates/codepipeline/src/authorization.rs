@@ -1,7 +1,7 @@
 //! What each built operation needs to be allowed. Source: IAM's service authorization reference, "AWS CodePipeline".
 
-use aws::Authorization;
 use aws::authorization::text;
+use aws::{Authorization, Passing};
 use kernel::Caller;
 use serde_json::Value;
 
@@ -30,6 +30,16 @@ pub static AUTHORIZATION: &[Authorization] = &[
     row("UntagResource", "codepipeline:UntagResource", tagged),
     row("UpdatePipeline", "codepipeline:UpdatePipeline", declared),
 ];
+
+/// The service roles that calls give to pipelines. The role of an action is not among them: the pipeline's takes it, if its
+/// trust policy lets it.
+pub static PASSING: Passing = Passing {
+    service: "codepipeline.amazonaws.com",
+    roles: |operation, input| match operation {
+        "CreatePipeline" | "UpdatePipeline" => vec![text(&input["pipeline"], "roleArn").to_owned()],
+        _ => Vec::new(),
+    },
+};
 
 type Resources = fn(&Caller, &Value) -> Vec<String>;
 
@@ -95,6 +105,18 @@ mod tests {
             let expected = format!("arn:aws:codepipeline:eu-west-1:111122223333:{pipeline}");
             assert_eq!((row.resources)(&caller, &input), [expected], "{operation}");
             assert_eq!(row.action, format!("codepipeline:{operation}"));
+        }
+    }
+
+    #[test]
+    fn a_pipelines_role_is_handed_over() {
+        let input = json!({"pipeline": {"name": "c", "roleArn": "arn:aws:iam::111122223333:role/r"}});
+        for (operation, roles) in [("CreatePipeline", 1), ("UpdatePipeline", 1), ("GetPipeline", 0)] {
+            assert_eq!(
+                (PASSING.roles)(operation, &input),
+                vec!["arn:aws:iam::111122223333:role/r"; roles],
+                "{operation}"
+            );
         }
     }
 }

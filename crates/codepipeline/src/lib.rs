@@ -16,5 +16,5 @@ pub mod rules;
 mod run;
 mod service;
 
-pub use authorization::AUTHORIZATION;
+pub use authorization::{AUTHORIZATION, PASSING};
 pub use service::{Dependencies, Service};

@@ -3,9 +3,10 @@
 
 use crate::keyring::Keyring;
 use crate::rules::decision::{Decision, Mode, Reason, denial};
+use crate::rules::evaluate::Context;
 use async_trait::async_trait;
 use aws::codedeploy_commands::HostGrants;
-use aws::{Authorizer, Error};
+use aws::{Authorizer, Error, PASS_ROLE};
 use kernel::Caller;
 use std::sync::{Arc, OnceLock};
 
@@ -36,7 +37,28 @@ impl Authorizer for Policy {
         if action == "sts:AssumeRole" {
             return Ok(());
         }
-        let decision = self.keyring.decide(self.mode, caller, action, resources, |context| context).await?;
+        self.judge(caller, action, resources, |context| context).await
+    }
+
+    async fn authorize_passing(&self, caller: &Caller, role: &str, service: &str) -> Result<(), Error> {
+        let to = |context: Context| context.with("iam:passedtoservice", [service]);
+        // The services that take roles speak JSON, and so know a denial by this name.
+        let by_name = |error: Error| Error::modelled("AccessDeniedException", 400, error.message);
+        let named = |error: Error| if error.is("AccessDenied") { by_name(error) } else { error };
+        self.judge(caller, PASS_ROLE, &[role.to_owned()], to).await.map_err(named)
+    }
+}
+
+impl Policy {
+    /// `more` adds the condition keys of the call itself.
+    async fn judge(
+        &self,
+        caller: &Caller,
+        action: &str,
+        resources: &[String],
+        more: impl FnOnce(Context) -> Context,
+    ) -> Result<(), Error> {
+        let decision = self.keyring.decide(self.mode, caller, action, resources, more).await?;
         let (allowed, reason) = match (decision, self.hosts.get()) {
             (Decision::Allow, _) => return Ok(()),
             (Decision::Deny(reason), _) => (false, reason),

@@ -97,12 +97,14 @@ impl Wiring<'_> {
         let sources: Arc<dyn Sources> =
             Arc::new(aws::internal::codecommit::Gated::new(Arc::clone(&git) as _, ground.guard.clone()));
         let builds = self.codebuild(&ground, &s3, &logs, &sources)?;
-        let gate = registry::CODEBUILD.gate(&ground.guard)?.violations(codebuild::violation);
+        let gate =
+            registry::CODEBUILD.gate(&ground.guard)?.violations(codebuild::violation).passing(codebuild::PASSING);
         let codebuild = Arc::new(aws::codebuild::Gated::new(Arc::clone(&builds) as _, gate));
         self.collectors.push(Arc::clone(&builds) as _);
         let pipeline_builds = Arc::new(aws::internal::codebuild::Gated::new(builds, ground.guard.clone()));
         let deployments = self.codedeploy(&ground);
-        let gate = registry::CODEDEPLOY.gate(&ground.guard)?.violations(codedeploy::violation);
+        let gate =
+            registry::CODEDEPLOY.gate(&ground.guard)?.violations(codedeploy::violation).passing(codedeploy::PASSING);
         let codedeploy = Arc::new(aws::codedeploy::Gated::new(Arc::clone(&deployments) as _, gate));
         self.collectors.push(Arc::clone(&deployments) as _);
         let host_commands = aws::codedeploy_commands::Gated::new(deployments, ground.guard.clone());
@@ -127,7 +129,8 @@ impl Wiring<'_> {
         authenticator.set_repository_regions(Arc::new(Repositories(Arc::clone(&git))));
         let public: Option<http::Uri> = self.public_url.parse().ok();
         let regions = aws::internal::codepipeline::Gated::new(Arc::clone(&pipelines) as _, guard.clone());
-        let codepipeline = Arc::new(aws::codepipeline::Gated::new(pipelines, registry::CODEPIPELINE.gate(guard)?));
+        let gate = registry::CODEPIPELINE.gate(guard)?.passing(codepipeline::PASSING);
+        let codepipeline = Arc::new(aws::codepipeline::Gated::new(pipelines, gate));
         let console = self.console(ground, Arc::clone(&codepipeline) as _, Arc::new(regions), &sisters);
         let s3 = s3::Wire::new(sisters.s3).public_host(public.as_ref().and_then(http::Uri::host));
         let api: Vec<Arc<dyn Dispatch>> = vec![
