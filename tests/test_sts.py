@@ -238,3 +238,28 @@ def test_malformed_policies_are_refused(enforcing):
         assert refused(sts.assume_role, RoleArn=arn, RoleSessionName="me", Policy=document)[0] == "MalformedPolicyDocument"
     large = policy(allow("s3:*", [f"arn:aws:s3:::{'b' * 60}/{n}" for n in range(40)]))
     assert refused(sts.assume_role, RoleArn=arn, RoleSessionName="me", Policy=large[:2048] + " ")[0] in ("ValidationError", "MalformedPolicyDocument")
+
+
+def test_who_is_named_only_to_be_denied_needs_a_policy_of_their_own(enforcing):
+    """A trust policy's denial of somebody, where it does not apply, allows nothing."""
+    name, key = user(enforcing)
+    person = {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{name}"}
+    elsewhere = {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
+    arn = role(enforcing, policy(
+        {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"},
+        {"Effect": "Deny", "Principal": person, "Action": "sts:AssumeRole", "Condition": elsewhere}))
+    sts = enforcing.client("sts", key)
+    assert refused(sts.assume_role, RoleArn=arn, RoleSessionName="me")[0] == "AccessDenied"
+    allowed = policy(allow("sts:AssumeRole", arn))
+    enforcing.client("iam").put_user_policy(UserName=name, PolicyName="p", PolicyDocument=allowed)
+    sts.assume_role(RoleArn=arn, RoleSessionName="me")
+
+
+def test_a_denial_cannot_be_passed_by_naming_another_partition(enforcing):
+    group = f"denied-{uuid.uuid4().hex[:8]}"
+    enforcing.client("logs").create_log_group(logGroupName=group)
+    _, key = user(enforcing, allow("logs:*"), deny("logs:*", f"arn:aws:logs:*:*:log-group:{group}*"))
+    logs = enforcing.client("logs", key)
+    for partition in ("aws", "aws-cn", "x"):
+        arn = f"arn:{partition}:logs:us-east-1:{ACCOUNT}:log-group:{group}"
+        assert refused(logs.filter_log_events, logGroupIdentifier=arn)[0] == "AccessDeniedException"

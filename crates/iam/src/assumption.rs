@@ -48,8 +48,11 @@ impl Service {
         let (_, subject) = self.keyring.standing(caller).await?;
         let context = wanted.keys(Context::of(caller, &subject, self.keyring.now()));
         for action in wanted.actions() {
-            self.check_identity(caller, action, wanted, &account, trust.as_ref()).await?;
-            let asker = Asker::Identity { arn: &caller.arn(), account: &caller.account };
+            let own = (caller.arn(), &caller.account);
+            let named = account == caller.account
+                && trust.as_ref().is_some_and(|trust| names_directly(trust, (&own.0, own.1), action, &context));
+            self.check_identity(caller, action, wanted, named).await?;
+            let asker = Asker::Identity { arn: &own.0, account: own.1 };
             if !trust.as_ref().is_some_and(|trust| trusts(trust, asker, action, &context)) {
                 return Err(not_assumable(caller, action, arn));
             }
@@ -57,14 +60,8 @@ impl Service {
         Ok(Taken { account, principal: principal(&role), longest: Some(role.max_session_duration) })
     }
 
-    async fn check_identity(
-        &self,
-        caller: &Caller,
-        action: &str,
-        wanted: &Wanted,
-        account: &str,
-        trust: Option<&PolicyDocument>,
-    ) -> Result<(), Error> {
+    /// What the caller's own policies say; `named`: the role's trust policy allows it to the caller in person.
+    async fn check_identity(&self, caller: &Caller, action: &str, wanted: &Wanted, named: bool) -> Result<(), Error> {
         let resources = [wanted.role_arn.clone()];
         let more = |context| wanted.keys(context);
         match self.keyring.decide(self.mode, caller, action, &resources, more).await? {
@@ -72,10 +69,7 @@ impl Service {
             Decision::Deny(reason @ (Reason::Denied { .. } | Reason::NotInSession | Reason::Boundary)) => {
                 Err(denial(caller, action, &resources, &reason))
             }
-            Decision::IfNamed if account == caller.account => {
-                let named = trust.is_some_and(|trust| names_directly(trust, &caller.arn(), &caller.account));
-                named.then_some(()).ok_or_else(|| not_assumable(caller, action, &wanted.role_arn))
-            }
+            Decision::IfNamed if named => Ok(()),
             _ => Err(not_assumable(caller, action, &wanted.role_arn)),
         }
     }

@@ -136,8 +136,10 @@ fn is_identity_question(action: &str) -> bool {
 fn own_account(caller: &Caller, action: &str, resources: &[String]) -> bool {
     TAKING_A_ROLE.contains(&action)
         || resources.iter().filter_map(|resource| resource.parse::<Arn>().ok()).all(|arn| {
-            let Arn { account, .. } = arn;
-            account.is_empty() || account == "*" || account == "aws" || account == caller.account
+            let Arn { partition, account, .. } = arn;
+            // One of another partition would be what a denial does not name, and a service that does not look at it takes.
+            partition == caller.partition
+                && (account.is_empty() || account == "*" || account == "aws" || account == caller.account)
         })
 }
 
@@ -242,6 +244,7 @@ mod tests {
             (root(), "codebuild:StartBuild", own, Allow),
             (root(), "codebuild:StartBuild", "*", Allow),
             (root(), "codebuild:StartBuild", foreign, NOT_ALLOWED),
+            (root(), "logs:GetLogEvents", "arn:aws-x:logs:us-east-1:111111111111:log-group:g", NOT_ALLOWED),
             (root(), "sts:AssumeRole", "arn:aws:iam::222222222222:role/r", Allow),
             (root(), "s3:GetObject", "arn:aws:s3:::b/k", Allow),
             (role(), "codebuild:StartBuild", own, Allow),

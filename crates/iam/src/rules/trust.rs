@@ -36,11 +36,23 @@ pub(crate) fn trusts(document: &PolicyDocument, asker: Asker<'_>, action: &str, 
     allowed && !statements.iter().any(|s| s.effect == Effect::Deny && met(s) != Met::No)
 }
 
-/// Whether `document` names this very identity, or the role of this session: then, in one account, nobody else needs to
-/// allow it the role.
-pub(crate) fn names_directly(document: &PolicyDocument, arn: &str, account: &str) -> bool {
+/// Whether `document` allows this very identity, or the role of this session, to do `action`: then, in one account, nobody
+/// else needs to allow it the role. A statement that allows something else, or denies, or whose conditions are not met,
+/// does not count.
+pub(crate) fn names_directly(
+    document: &PolicyDocument,
+    (arn, account): (&str, &str),
+    action: &str,
+    context: &Context,
+) -> bool {
+    let variables = has_variables(document).then_some(context);
+    let allows = |statement: &&Statement| {
+        statement.effect == Effect::Allow
+            && covers_action(statement, action)
+            && conditions(statement, context, variables) == Met::Yes
+    };
     let whole_account = [account.to_owned(), format!("arn:aws:iam::{account}:root"), "*".to_owned()];
-    document.statement.iter().any(|statement| match &statement.principal {
+    document.statement.iter().filter(allows).any(|statement| match &statement.principal {
         Some(Principals::ByKind(kinds)) => kinds.get("AWS").is_some_and(|names| {
             names.iter().any(|name| !whole_account.contains(name) && names_identity(name, arn, account))
         }),
@@ -209,7 +221,28 @@ mod tests {
         ] {
             let text = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, allow(principal));
             let document = parse(&text, Use::Trust).unwrap();
-            assert_eq!(names_directly(&document, asker, "111111111111"), direct, "{principal} {asker}");
+            let own = (asker, "111111111111");
+            let named = names_directly(&document, own, "sts:AssumeRole", &Context::default());
+            assert_eq!(named, direct, "{principal} {asker}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_allowed_in_person_counts() {
+        let jane = "arn:aws:iam::111111111111:user/jane";
+        let context = Context::default().with("sts:externalid", ["x"]);
+        for (statement, direct) in [
+            (r#""Effect":"Allow","Action":"sts:AssumeRole""#, true),
+            (r#""Effect":"Deny","Action":"sts:AssumeRole""#, false),
+            (r#""Effect":"Allow","Action":"sts:TagSession""#, false),
+            (r#""Effect":"Allow","Action":"sts:*","Condition":{"StringEquals":{"sts:ExternalId":"x"}}"#, true),
+            (r#""Effect":"Allow","Action":"sts:*","Condition":{"StringEquals":{"sts:ExternalId":"y"}}"#, false),
+        ] {
+            let text =
+                format!(r#"{{"Statement":[{},{{"Principal":{{"AWS":"{jane}"}},{statement}}}]}}"#, allow("\"*\""));
+            let document = parse(&text, Use::Trust).unwrap();
+            let named = names_directly(&document, (jane, "111111111111"), "sts:AssumeRole", &context);
+            assert_eq!(named, direct, "{statement}");
         }
     }
 
