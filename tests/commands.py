@@ -13,9 +13,16 @@ CLEAN = {name: value for name, value in os.environ.items() if not name.startswit
 def run(*arguments, cwd=None, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
     """Runs a command to its end, with nothing else said by the environment."""
     command = [str(LANDFALL), *map(str, arguments)]
-    done = subprocess.run(command, env={**CLEAN, **environment}, cwd=cwd, capture_output=True, text=True, timeout=60)
-    assert not check or done.returncode == 0, done.stderr
+    done = subprocess.run(command, env={**CLEAN, **environment}, cwd=cwd, capture_output=True, text=True, timeout=120)
+    assert not check or done.returncode == 0, (done.stdout, done.stderr)
     return done
+
+
+def refused(*arguments, **environment: str) -> str:
+    """What a command says that the user must put right."""
+    done = run(*arguments, check=False, **environment)
+    assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
+    return done.stderr
 
 
 def start(*arguments, out: pathlib.Path, **environment: str) -> subprocess.Popen:

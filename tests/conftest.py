@@ -18,6 +18,7 @@ import urllib.request
 import boto3
 import botocore.config
 import pytest
+from botocore.exceptions import ClientError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LANDFALL = pathlib.Path(os.environ.get("LANDFALL", ROOT / "target/debug/landfall"))
@@ -133,6 +134,13 @@ VENV = pathlib.Path(sys.prefix)
 HOST_IMAGE = (
     "--image-map", "aws/codebuild/*=host", "--host-share", sysroot(), "--host-share", str(VENV),
 )
+
+
+def code(call, *arguments, **members) -> str:
+    """The code of the error that a call of boto3 must end with."""
+    with pytest.raises(ClientError) as refused:
+        call(*arguments, **members)
+    return refused.value.response["Error"]["Code"]
 
 
 def trust(service: str) -> str:

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 import pipelines
 from codedeploy_host import Host
-from conftest import ACCOUNT, Server, eventually, git, trust
+from conftest import ACCOUNT, Server, eventually, git
 
 making_clients = threading.Lock()
 """boto3's default session makes one client at a time."""

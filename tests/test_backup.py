@@ -16,17 +16,10 @@ import time
 import pytest
 
 import pipelines
+from commands import refused, run
 from conftest import LANDFALL, Server, eventually, git, working_copy
 
 CRASHES = ("backup_after_snapshot", "backup_before_manifest", "backup_after_manifest")
-
-
-def run(*arguments, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
-    """Our own command line."""
-    command = [str(LANDFALL), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **environment})
-    assert not check or done.returncode == 0, (done.stdout, done.stderr)
-    return done
 
 
 def back_up(data: pathlib.Path, to: pathlib.Path, **environment: str) -> dict:
@@ -35,13 +28,6 @@ def back_up(data: pathlib.Path, to: pathlib.Path, **environment: str) -> dict:
 
 def restore(backup: pathlib.Path, data: pathlib.Path) -> dict:
     return json.loads(run("restore", backup, "--data-dir", data, "--json").stdout)
-
-
-def refused(*arguments, **environment: str) -> str:
-    """What a command says that the user must put right."""
-    done = run(*arguments, check=False, **environment)
-    assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
-    return done.stderr
 
 
 def fsck(data: pathlib.Path) -> None:

@@ -3,10 +3,9 @@
 import json
 
 import pytest
-from botocore.exceptions import ClientError
 
 import pipelines
-from conftest import ACCOUNT, REGION, eventually
+from conftest import ACCOUNT, REGION, code, eventually
 
 BUILDS = 105
 """A page of ids and five more."""
@@ -33,12 +32,6 @@ def codebuild(servers):
 
 def pages(codebuild, operation: str, member: str, **members) -> list[list[str]]:
     return [page[member] for page in codebuild.get_paginator(operation).paginate(**members)]
-
-
-def code(call, **members) -> str:
-    with pytest.raises(ClientError) as caught:
-        call(**members)
-    return caught.value.response["Error"]["Code"]
 
 
 # A hundred builds, each with a commit for each of its phases.

@@ -10,9 +10,8 @@ import urllib.request
 import uuid
 
 import pytest
-from botocore.exceptions import ClientError
 
-from conftest import ACCOUNT, REGION, commit_and_push, git, git_credentials, working_copy
+from conftest import ACCOUNT, REGION, code, commit_and_push, git, git_credentials, working_copy
 
 FILES = {"README.md": "# hello\n", "src/main.rs": "fn main() {}\n", "src/deep/er/file.txt": "deep\n", "run.sh": "#!/bin/sh\n"}
 
@@ -40,12 +39,6 @@ def work(landfall, name, tmp_path):
     return folder
 
 
-def refused(call, *arguments, **members) -> str:
-    with pytest.raises(ClientError) as caught:
-        call(*arguments, **members)
-    return caught.value.response["Error"]["Code"]
-
-
 def head(folder, of: str = "HEAD") -> str:
     return git(folder, "rev-parse", of).stdout.strip()
 
@@ -70,9 +63,9 @@ def test_a_repository_is_found_by_all_ways(landfall, codecommit, name):
     listed = [repository for page in pages for repository in page["repositories"]]
     assert {"repositoryName": name, "repositoryId": found["repositoryId"]} in listed
     assert [one["repositoryName"] for one in listed] == sorted(one["repositoryName"] for one in listed)
-    assert refused(codecommit.create_repository, repositoryName=name) == "RepositoryNameExistsException"
-    assert refused(codecommit.create_repository, repositoryName="ends.git") == "InvalidRepositoryNameException"
-    assert refused(codecommit.get_repository, repositoryName="absent") == "RepositoryDoesNotExistException"
+    assert code(codecommit.create_repository, repositoryName=name) == "RepositoryNameExistsException"
+    assert code(codecommit.create_repository, repositoryName="ends.git") == "InvalidRepositoryNameException"
+    assert code(codecommit.get_repository, repositoryName="absent") == "RepositoryDoesNotExistException"
 
 
 def test_a_repository_is_described_renamed_and_deleted(landfall, codecommit, name, work, tmp_path):
@@ -80,7 +73,7 @@ def test_a_repository_is_described_renamed_and_deleted(landfall, codecommit, nam
     before = codecommit.get_repository(repositoryName=name)["repositoryMetadata"]
     assert before["repositoryDescription"] == "something else"
     codecommit.update_repository_name(oldName=name, newName=f"{name}-new")
-    assert refused(codecommit.get_repository, repositoryName=name) == "RepositoryDoesNotExistException"
+    assert code(codecommit.get_repository, repositoryName=name) == "RepositoryDoesNotExistException"
     after = codecommit.get_repository(repositoryName=f"{name}-new")["repositoryMetadata"]
     assert after["repositoryId"] == before["repositoryId"]
     git(tmp_path, "clone", "--quiet", landfall.clone_url(f"{name}-new"), "renamed")
@@ -103,10 +96,10 @@ def test_tags_of_a_repository(codecommit, name):
     assert codecommit.list_tags_for_resource(resourceArn=arn)["tags"] == {"stage": "test", "team": "b"}
     codecommit.untag_resource(resourceArn=arn, tagKeys=["team", "absent"])
     assert codecommit.list_tags_for_resource(resourceArn=arn)["tags"] == {"stage": "test"}
-    assert refused(codecommit.tag_resource, resourceArn=f"{arn}-absent", tags={"a": "b"}) == "RepositoryDoesNotExistException"
-    assert refused(codecommit.tag_resource, resourceArn=arn, tags={"aws:a": "b"}) == "InvalidSystemTagUsageException"
-    assert refused(codecommit.tag_resource, resourceArn=arn, tags={str(n): "" for n in range(50)}) == "TooManyTagsException"
-    assert refused(codecommit.list_tags_for_resource, resourceArn="arn:aws:s3:::bucket") == "InvalidResourceArnException"
+    assert code(codecommit.tag_resource, resourceArn=f"{arn}-absent", tags={"a": "b"}) == "RepositoryDoesNotExistException"
+    assert code(codecommit.tag_resource, resourceArn=arn, tags={"aws:a": "b"}) == "InvalidSystemTagUsageException"
+    assert code(codecommit.tag_resource, resourceArn=arn, tags={str(n): "" for n in range(50)}) == "TooManyTagsException"
+    assert code(codecommit.list_tags_for_resource, resourceArn="arn:aws:s3:::bucket") == "InvalidResourceArnException"
 
 
 # Branches, commits and files.
@@ -120,16 +113,16 @@ def test_branches_are_made_listed_and_deleted(codecommit, name, work):
         "branchName": "feature/one", "commitId": tip}
     assert remote(work, "refs/heads/feature/one") == {"refs/heads/feature/one": tip}
     assert codecommit.list_branches(repositoryName=name)["branches"] == ["feature/one", "main"]
-    assert refused(codecommit.create_branch, repositoryName=name, branchName="main", commitId=tip) == "BranchNameExistsException"
-    assert refused(codecommit.create_branch, repositoryName=name, branchName="a..b", commitId=tip) == "InvalidBranchNameException"
-    assert refused(codecommit.create_branch, repositoryName=name, branchName="x", commitId="0" * 39 + "1") == "CommitDoesNotExistException"
+    assert code(codecommit.create_branch, repositoryName=name, branchName="main", commitId=tip) == "BranchNameExistsException"
+    assert code(codecommit.create_branch, repositoryName=name, branchName="a..b", commitId=tip) == "InvalidBranchNameException"
+    assert code(codecommit.create_branch, repositoryName=name, branchName="x", commitId="0" * 39 + "1") == "CommitDoesNotExistException"
     codecommit.update_default_branch(repositoryName=name, defaultBranchName="feature/one")
     assert codecommit.get_repository(repositoryName=name)["repositoryMetadata"]["defaultBranch"] == "feature/one"
-    assert refused(codecommit.delete_branch, repositoryName=name, branchName="feature/one") == "DefaultBranchCannotBeDeletedException"
-    assert refused(codecommit.update_default_branch, repositoryName=name, defaultBranchName="absent") == "BranchDoesNotExistException"
+    assert code(codecommit.delete_branch, repositoryName=name, branchName="feature/one") == "DefaultBranchCannotBeDeletedException"
+    assert code(codecommit.update_default_branch, repositoryName=name, defaultBranchName="absent") == "BranchDoesNotExistException"
     assert codecommit.delete_branch(repositoryName=name, branchName="main")["deletedBranch"]["commitId"] == tip
     assert "deletedBranch" not in codecommit.delete_branch(repositoryName=name, branchName="main")
-    assert refused(codecommit.get_branch, repositoryName=name, branchName="main") == "BranchDoesNotExistException"
+    assert code(codecommit.get_branch, repositoryName=name, branchName="main") == "BranchDoesNotExistException"
     assert list(remote(work, "refs/heads/*")) == ["refs/heads/feature/one"]
 
 
@@ -143,8 +136,8 @@ def test_a_commit_is_what_git_made(codecommit, name, work):
     assert commit["committer"] == {"name": "Test", "email": "test@example.org", "date": "1517591593 +0100"}
     assert (commit["parents"], commit["message"]) == ([parent], "Größe\n\nlines\n")
     assert commit["treeId"] == head(work, "HEAD^{tree}")
-    assert refused(codecommit.get_commit, repositoryName=name, commitId="0" * 39 + "1") == "CommitIdDoesNotExistException"
-    assert refused(codecommit.get_commit, repositoryName=name, commitId="main") == "InvalidCommitIdException"
+    assert code(codecommit.get_commit, repositoryName=name, commitId="0" * 39 + "1") == "CommitIdDoesNotExistException"
+    assert code(codecommit.get_commit, repositoryName=name, commitId="main") == "InvalidCommitIdException"
 
 
 def test_files_and_folders_at_any_commit(codecommit, name, work):
@@ -166,7 +159,7 @@ def test_files_and_folders_at_any_commit(codecommit, name, work):
     assert [link["relativePath"] for link in root["symbolicLinks"]] == ["link"]
     deep = codecommit.get_folder(repositoryName=name, folderPath="src/deep/er", commitSpecifier=first)
     assert deep["files"][0]["absolutePath"] == "src/deep/er/file.txt" and deep["treeId"] == head(work, "HEAD:src/deep/er")
-    for call, members, code in [
+    for call, members, expected in [
         (codecommit.get_file, {"filePath": "absent"}, "FileDoesNotExistException"),
         (codecommit.get_file, {"filePath": "src"}, "FileDoesNotExistException"),
         (codecommit.get_file, {"filePath": "../../etc/passwd"}, "InvalidPathException"),
@@ -174,7 +167,7 @@ def test_files_and_folders_at_any_commit(codecommit, name, work):
         (codecommit.get_folder, {"folderPath": "absent"}, "FolderDoesNotExistException"),
         (codecommit.get_file, {"filePath": "README.md", "commitSpecifier": "absent"}, "CommitDoesNotExistException"),
     ]:
-        assert refused(call, repositoryName=name, **members) == code, members
+        assert code(call, repositoryName=name, **members) == expected, members
 
 
 # Git.
@@ -248,7 +241,7 @@ def test_a_push_of_many_megabytes(landfall, codecommit, name, work, tmp_path):
     assert content == (work / "large-0").read_bytes()
     (work / "too-large").write_bytes(b"x" * (6 * 1024 * 1024 + 1))
     commit_and_push(work, {})
-    assert refused(codecommit.get_file, repositoryName=name, filePath="too-large") == "FileTooLargeException"
+    assert code(codecommit.get_file, repositoryName=name, filePath="too-large") == "FileTooLargeException"
     git(work, "fsck", "--full")
 
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from codedeploy_host import Host
-from conftest import eventually
+from conftest import code, eventually
 
 EVENTS = ["ApplicationStop", "DownloadBundle", "BeforeInstall", "Install", "AfterInstall", "ApplicationStart", "ValidateService"]
 
@@ -74,12 +74,6 @@ def playing():
     yield play
     for agent in agents:
         agent.stop()
-
-
-def code(call, **members) -> str:
-    with pytest.raises(ClientError) as caught:
-        call(**members)
-    return caught.value.response["Error"]["Code"]
 
 
 def test_a_deployment_goes_over_all_hosts_one_at_a_time(landfall, playing):

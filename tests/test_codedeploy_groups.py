@@ -2,16 +2,8 @@
 
 import uuid
 
-import pytest
-from botocore.exceptions import ClientError
-
+from conftest import code
 from test_codedeploy import EVENTS, Fleet
-
-
-def code(call, **members) -> str:
-    with pytest.raises(ClientError) as caught:
-        call(**members)
-    return caught.value.response["Error"]["Code"]
 
 
 def test_applications_are_listed_and_read_together(client):

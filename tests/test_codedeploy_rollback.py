@@ -6,8 +6,8 @@ import time
 import pytest
 
 from codedeploy_host import Host
-from conftest import eventually
-from test_codedeploy import EVENTS, Fleet, code, playing  # noqa: F401  (`playing` is a fixture)
+from conftest import code, eventually
+from test_codedeploy import EVENTS, Fleet, playing  # noqa: F401  (`playing` is a fixture)
 from test_operator import ask
 
 TOO_MANY = (

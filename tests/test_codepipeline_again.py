@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import pipelines
-from conftest import ACCOUNT, REGION, commit_and_push, eventually, git, working_copy
+from conftest import ACCOUNT, REGION, code, commit_and_push, eventually, git, working_copy
 from pipelines import state, upload
 
 APPROVE = {"status": "Approved", "summary": "fine"}
@@ -56,12 +56,6 @@ def token(landfall, name: str) -> str:
 def answer(landfall, name: str, result: dict, its_token: str | None = None):
     return landfall.client("codepipeline").put_approval_result(
         pipelineName=name, stageName="Gate", actionName="Ask", result=result, token=its_token or token(landfall, name))
-
-
-def code(call, *arguments, **members) -> str:
-    with pytest.raises(ClientError) as refused:
-        call(*arguments, **members)
-    return refused.value.response["Error"]["Code"]
 
 
 def newest(landfall, name: str) -> str:

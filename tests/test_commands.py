@@ -9,13 +9,13 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 
 import pytest
 
 import pipelines
 from commands import CLEAN, on, run, start
 from conftest import LANDFALL, REGION, commit_and_push, eventually, working_copy
+from test_logs import put
 
 AWS = pathlib.Path(sys.executable).parent / "aws"
 BUILDSPEC = """version: 0.2
@@ -83,7 +83,8 @@ def test_who_finds_no_server_learns_the_next_step(tmp_path):
         (["status"], "start it with `landfall serve`"),
         (["env"], "start it with `landfall serve`"),
         (["status", "--endpoint-url", "http://127.0.0.1:9"], "AWS_ACCESS_KEY_ID"),
-        (["pipeline", "list", "--endpoint-url", "nowhere"], "AWS_ACCESS_KEY_ID"),
+        (["pipeline", "list", "--endpoint-url", "http://nowhere"], "AWS_ACCESS_KEY_ID"),
+            (["status", "--endpoint-url", "nowhere"], "no server's URL"),
     ]:
         refused = run(*arguments, cwd=tmp_path, check=False)
         assert refused.returncode == 1 and sentence in refused.stderr, refused.stderr
@@ -229,13 +230,6 @@ def test_ctrl_c_ends_a_watch_and_not_the_execution(servers, tmp_path):
     server.stop()
 
 
-def put(server, stream: str, *messages: str) -> None:
-    logs = server.client("logs")
-    now = int(time.time() * 1000)
-    logs.put_log_events(logGroupName="/followed", logStreamName=stream,
-                        logEvents=[{"timestamp": now, "message": message} for message in messages])
-
-
 def test_follow_shows_each_line_once_over_a_restart(servers, tmp_path):
     # Longer than 2 s: two servers, one after the other, and a follower that must find the second.
     server = servers("enforce", "dummy")
@@ -243,7 +237,7 @@ def test_follow_shows_each_line_once_over_a_restart(servers, tmp_path):
     logs.create_log_group(logGroupName="/followed")
     for stream in ("a", "b"):
         logs.create_log_stream(logGroupName="/followed", logStreamName=stream)
-    put(server, "a", "first")
+    put(server.client("logs"), "/followed", "a", "first")
     out = tmp_path / "out"
     follow = start("logs", "-f", "/followed", "--json", *on(server), out=out)
     def seen():
@@ -252,7 +246,7 @@ def test_follow_shows_each_line_once_over_a_restart(servers, tmp_path):
     expected = {("a", "first")}
     for number in range(40):
         stream, message = "ab"[number % 2], f"line {number}"
-        put(server, stream, message)
+        put(server.client("logs"), "/followed", stream, message)
         expected.add((stream, message))
         if number == 20:
             eventually(lambda: set(seen()) == expected, 10, "the lines before the restart")

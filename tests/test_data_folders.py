@@ -10,8 +10,9 @@ import tarfile
 import pytest
 
 import everything
+from commands import run
 from conftest import ACCOUNT, ROOT, Server, commit_and_push, git
-from test_backup import back_up, fsck, run
+from test_backup import back_up, fsck
 
 FOLDERS = sorted((ROOT / "tests/fixtures/data-folders").glob("*.tar.gz"))
 

@@ -5,8 +5,9 @@ import json
 import pytest
 
 import pipelines
+from commands import refused, run
 from conftest import Server, commit_and_push, git, working_copy
-from test_backup import fsck, refused, run
+from test_backup import fsck
 from test_operator import ask
 
 KEEP_NOTHING = ("--keep-executions", "0d", "--keep-builds", "0d", "--keep-deployments", "0d", "--keep-artifacts", "0d")

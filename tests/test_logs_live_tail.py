@@ -8,9 +8,10 @@ import uuid
 import boto3
 import botocore.config
 import pytest
-from botocore.exceptions import ClientError, EventStreamError
+from botocore.exceptions import ClientError
 
 from conftest import REGION, eventually
+from test_logs import put
 
 
 def tailing(server):
@@ -33,12 +34,6 @@ def group(logs) -> str:
 
 def arn(group: str) -> str:
     return f"arn:aws:logs:{REGION}:000000000000:log-group:{group}"
-
-
-def put(logs, group: str, stream: str, *messages: str) -> None:
-    now = int(time.time() * 1000)
-    events = [{"timestamp": now, "message": text} for text in messages]
-    logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
 
 
 def begin(logs, *groups: str, **chosen):

@@ -1,14 +1,13 @@
 """The server as a program: start, stop, what it refuses."""
 
 import json
-import os
 import re
 import stat
 import subprocess
 
 import pytest
 
-from conftest import LANDFALL, Server
+from conftest import LANDFALL
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
