@@ -1,6 +1,6 @@
-//! The reconcilers: what is deleted goes ([`sweep`]), and what has expired ([`expire`]).
+//! The reconcilers: what is deleted goes ([`sweep`]), and what is older than its group keeps it ([`retention`]).
 
-mod expire;
+mod retention;
 mod sweep;
 
 use crate::service::Service;
@@ -13,7 +13,7 @@ impl Service {
         let (documents, clock) = (&self.documents, &self.clock);
         let options = WorkOptions::concurrent(2);
         let sweeper = Arc::new(sweep::Sweeper(Arc::clone(&self)));
-        let expirer = Arc::new(expire::Expirer(Arc::clone(&self)));
+        let expirer = Arc::new(retention::Expirer(Arc::clone(&self)));
         tokio::join!(
             work::run(documents.clone(), Arc::clone(clock), stop.clone(), options.clone(), sweeper),
             work::run(documents.clone(), Arc::clone(clock), stop.clone(), options.clone(), expirer),
