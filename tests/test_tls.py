@@ -243,8 +243,9 @@ def test_tls_ca_prints_the_certificate(secure, ca):
 
 def test_a_folder_that_is_no_servers_has_no_authority_to_trust(tmp_path):
     for command in ("ca", "trust"):
-        refused = landfall("tls", command, cwd=tmp_path)
-        assert refused.returncode == 1 and "--data-dir" in refused.stderr
+        for folder in ([], ["--data-dir", str(tmp_path)]):
+            refused = landfall("tls", command, *folder, cwd=tmp_path)
+            assert refused.returncode == 1 and "--data-dir" in refused.stderr
     assert not list(tmp_path.iterdir())
 
 

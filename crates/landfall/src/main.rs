@@ -94,9 +94,8 @@ enum ApiCommand {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let arguments: Vec<_> = std::env::args_os().collect();
-    match config::line::<Landfall>(help::grouped(Landfall::command()), &arguments, &variable) {
+    match config::line::<Landfall>(help::grouped(Landfall::command()), &arguments, &config::variable) {
         Ok(line) => exit::code(run(line).await),
         Err(error) => exit::code(Err(error)),
     }

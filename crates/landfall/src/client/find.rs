@@ -7,6 +7,7 @@
 //! is meant.
 
 use super::{AccessKey, Client};
+use crate::config::variable;
 use crate::exit::user_error;
 use crate::running::RunningServer;
 use clap::Args;
@@ -52,7 +53,6 @@ impl ServerArguments {
     /// # Errors
     /// As [`ServerArguments::connect`].
     fn find(&self) -> anyhow::Result<Found> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         self.find_in(&variable)
     }
 
@@ -80,7 +80,6 @@ impl ServerArguments {
 /// # Errors
 /// As [`ServerArguments::connect`].
 pub(crate) fn named(arguments: &ServerArguments) -> anyhow::Result<Found> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let quiet = |name: &str| if name == "AWS_ENDPOINT_URL" { None } else { variable(name) };
     arguments.find_in(&quiet)
 }

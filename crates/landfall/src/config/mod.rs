@@ -15,7 +15,7 @@ pub(crate) use layers::{Line, line};
 
 use clap::{ArgGroup, Args};
 use file::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `landfall config`.
 #[derive(Debug, Args)]
@@ -57,6 +57,19 @@ pub(crate) fn run(arguments: &Arguments, settings: &[layers::Setting]) -> anyhow
         arguments.options.check()?;
     }
     Ok(())
+}
+
+/// A variable of the environment; one that is empty says nothing.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The data folder that a command's `--data-dir` names, else the usual one ([`data_dir`]).
+///
+/// # Errors
+/// As [`data_dir`].
+pub(crate) fn data_dir_or(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    named.map_or_else(|| data_dir(&variable), |named| Ok(named.to_owned()))
 }
 
 /// The data folder that commands look for the server in when none is named: that of the environment, of the

@@ -56,8 +56,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 fn make(arguments: &Arguments) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let data_dir = arguments.data_dir.clone().map_or_else(|| crate::config::data_dir(&variable), Ok)?;
+    let data_dir = crate::config::data_dir_or(arguments.data_dir.as_deref())?;
     let data_dir = data_folder(&data_dir)?;
     let dir = backup_folder(&arguments.dir, &data_dir)?;
     let _lock = lock(&dir)?;

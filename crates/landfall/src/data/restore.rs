@@ -36,8 +36,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn restore(arguments: &Arguments) -> anyhow::Result<()> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let target = arguments.data_dir.clone().map_or_else(|| crate::config::data_dir(&variable), Ok)?;
+    let target = crate::config::data_dir_or(arguments.data_dir.as_deref())?;
     let manifest = existing(&arguments.dir)?;
     let _lock = lock(&arguments.dir)?;
     let format = manifest.header.folder_format;

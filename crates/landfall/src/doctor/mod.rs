@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The address that it is to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = crate::serve::LISTEN)]
+    #[arg(long, value_name = "ADDRESS", default_value = crate::serve::LISTEN, value_parser = crate::serve::address)]
     listen: SocketAddr,
     /// As JSON: [{"name", "level", "says", "fix"}]
     #[arg(long, help_heading = "Output")]
@@ -30,8 +30,7 @@ pub(crate) struct Arguments {
 
 /// Prints the findings; exits 1 when something that is needed is missing.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let folder = arguments.data_dir.clone().map_or_else(|| crate::config::data_dir(&variable), Ok)?;
+    let folder = crate::config::data_dir_or(arguments.data_dir.as_deref())?;
     let findings = rules::judge(&probe::machine(&folder, arguments.listen));
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&findings.iter().map(json).collect::<Vec<_>>())?);

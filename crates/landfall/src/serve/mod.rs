@@ -8,7 +8,7 @@ mod repositories;
 mod services;
 mod tls;
 
-pub(crate) use options::{Arguments, Auth, DATA_DIR, LISTEN, Options};
+pub(crate) use options::{Arguments, Auth, DATA_DIR, LISTEN, Options, address};
 pub(crate) use services::Services;
 
 use services::Wiring;
@@ -36,8 +36,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     options.check()?;
     log::start(&options.log)?;
-    open_to_us_alone(&options.data_dir)
-        .map_err(|error| user_error(format!("--data-dir {}: {error}", options.data_dir.display())))?;
+    open_to_us_alone(&options.data_dir).map_err(|error| no_folder(&options.data_dir, &error))?;
     let options = Options { data_dir: options.data_dir.canonicalize()?, ..options };
     let stop = Stop::new();
     let store = Store::open(&options.data_dir, Arc::new(SystemClock)).map_err(explain)?;
@@ -91,6 +90,19 @@ async fn serve_whole(listening: impl Future<Output = ()>, tasks: &mut JoinSet<()
                 anyhow::bail!("a reconciler ended before the server was to stop: {ended:?}");
             }
         }
+    }
+}
+
+fn no_folder(folder: &Path, error: &io::Error) -> anyhow::Error {
+    let shown = folder.display();
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            user_error(format!("--data-dir {shown} is a file; name a folder, new or of Landfall"))
+        }
+        io::ErrorKind::PermissionDenied => user_error(format!(
+            "--data-dir {shown}: {error}; name a folder that this user may write, or start the server with sudo"
+        )),
+        _ => user_error(format!("--data-dir {shown}: {error}")),
     }
 }
 

@@ -155,7 +155,11 @@ fn image_map(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+/// Reads an address with its port.
+///
+/// # Errors
+/// A sentence that says how one looks.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("must be an address and a port, for example {LISTEN} or [::1]:4566"))
 }
 

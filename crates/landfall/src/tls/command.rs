@@ -4,6 +4,7 @@ use super::Authority;
 use super::trust::Installation;
 use crate::exit::user_error;
 use clap::{Args, Subcommand};
+use kernel::store::DATABASE;
 use kernel::{Clock as _, SystemClock};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -34,22 +35,23 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Folder {
-    /// The server's data folder
-    #[arg(long, value_name = "DIR", default_value = "landfall-data")]
-    data_dir: PathBuf,
+    /// The data folder; default: LANDFALL_DATA_DIR, the configuration file's, else landfall-data
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
 }
 
 impl Folder {
-    /// The folder's authority. A folder that is not there is most likely misspelt: nobody should come to trust an authority
+    /// The folder's authority. A folder that is no server's is most likely misspelt: nobody should come to trust an authority
     /// that no server uses.
     fn authority(&self) -> anyhow::Result<Authority> {
-        if !self.data_dir.is_dir() {
+        let folder = crate::config::data_dir_or(self.data_dir.as_deref())?;
+        if !folder.join(DATABASE).is_file() {
             return Err(user_error(format!(
-                "there is no data folder {}: start `landfall serve --tls` first, or name the server's --data-dir",
-                self.data_dir.display()
+                "{} is no data folder of Landfall: start `landfall serve --tls` first, or name the server's --data-dir",
+                folder.display()
             )));
         }
-        Authority::in_folder(&self.data_dir.canonicalize()?, SystemClock.now())
+        Authority::in_folder(&folder.canonicalize()?, SystemClock.now())
     }
 }
 
