@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A client has this long to send a request's headers, and a connection may be idle as long.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most bytes of a request's headers over HTTP/2; a session token and a presigned URL are some kilobytes each.
 const HEADERS: u32 = 64 * 1024;
 /// Most requests at once on one connection of HTTP/2.

@@ -8,6 +8,7 @@ mod browser;
 mod endpoint;
 mod going_on;
 mod limits;
+mod opening;
 mod presigned;
 mod reply;
 mod route;
@@ -130,6 +131,7 @@ impl Listener {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let builder = limits::builder();
+        let (stream, version) = opening::listen(stream, limits::HEADER_TIMEOUT);
         let (listener, hang_up) = (Arc::clone(&self), peer.ends.hang_up.clone());
         let service = service_fn(move |request| {
             let (listener, peer) = (Arc::clone(&listener), peer.clone());
@@ -140,6 +142,7 @@ impl Listener {
         tokio::select! {
             ended = connection.as_mut() => return log_end(ended),
             () = hang_up.stopped() => return,
+            () = version.stays_unknown() => return,
             () = self.stop.stopped() => connection.as_mut().graceful_shutdown(),
         }
         tokio::select! {
