@@ -29,7 +29,8 @@ impl Collector for Service {
         let now = self.clock.now();
         let (executions, artifacts) = (retention.executions.cutoff(now), retention.artifacts.cutoff(now));
         let executions = executions.map(|cutoff| artifacts.map_or(cutoff, |artifacts| cutoff.min(artifacts)));
-        let mut collection = Collection { service: self, executions, artifacts, dry_run, done: Collected::new() };
+        let done = Collected::from([(EXECUTIONS, Removed::default()), (ARTIFACTS, Removed::default())]);
+        let mut collection = Collection { service: self, executions, artifacts, dry_run, done };
         for scope in self.documents.scopes::<Execution>().await? {
             collection.of_scope(&scope).await?;
         }
