@@ -1,5 +1,7 @@
 //! The tables, and connections to them.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -38,6 +40,7 @@ CREATE TABLE consumers (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) STRICT, 
 
 /// Opens or makes the database of the data folder `dir` for the writing thread.
 pub(super) fn open_for_writing(dir: &Path, file: &Path) -> Result<Connection, OpenError> {
+    make_for_its_owner_alone(file).map_err(|source| OpenError::Folder { dir: dir.to_owned(), source })?;
     let connection = Connection::open(file).map_err(StoreError::from)?;
     prepare(&connection).map_err(StoreError::from)?;
     let found = format_of(&connection).map_err(StoreError::from)?;
@@ -48,6 +51,11 @@ pub(super) fn open_for_writing(dir: &Path, file: &Path) -> Result<Connection, Op
         _ => return Err(OpenError::Newer { found, known: FORMAT }),
     }
     Ok(connection)
+}
+
+/// SQLite gives its side files the rights of the database, and would make that for all to read.
+fn make_for_its_owner_alone(file: &Path) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file).map(drop)
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
@@ -89,4 +97,22 @@ pub(super) fn last_event(connection: &Connection) -> Result<i64, StoreError> {
 /// An upper bound, exclusive, of all texts that begin with `prefix`.
 pub(crate) fn key_upper_bound(prefix: &str) -> String {
     format!("{prefix}{}", char::MAX)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_database_and_its_side_files_are_their_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = open_for_writing(dir.path(), &dir.path().join("landfall.db")).unwrap();
+        for name in ["landfall.db", "landfall.db-wal", "landfall.db-shm"] {
+            let mode = std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        drop(connection);
+    }
 }
