@@ -22,6 +22,8 @@ use crate::service::{Service, Visit};
 
 /// Lines of a page, and of one message to an open page.
 const PAGE: i32 = 500;
+/// Lines of one event that are shown: builds write an event per line, and markup is much longer than an empty line.
+const LINES_OF_AN_EVENT: usize = 1_000;
 /// Events of the raw log that are in memory at once.
 const RAW_PAGE: i32 = 10_000;
 
@@ -104,7 +106,8 @@ pub(super) fn html(style: &mut Style, events: &[OutputLogEvent]) -> String {
     for event in events {
         let message = event.message.as_deref().unwrap_or_default();
         let time = clock(Timestamp::from_millis(event.timestamp.unwrap_or_default()));
-        for line in message.strip_suffix('\n').unwrap_or(message).split('\n') {
+        let mut lines = message.strip_suffix('\n').unwrap_or(message).split('\n');
+        for line in lines.by_ref().take(LINES_OF_AN_EVENT) {
             match own(line) {
                 Some((stamp, said)) => {
                     let (stamp, said) = (ansi::line(style, stamp), ansi::line(style, said));
@@ -116,6 +119,12 @@ pub(super) fn html(style: &mut Style, events: &[OutputLogEvent]) -> String {
                     html.push_str(&format!("<div class=\"l\"><time>{time}</time><span>{shown}</span></div>\n"));
                 }
             }
+        }
+        let more = lines.count();
+        if more > 0 {
+            html.push_str(&format!(
+                "<div class=\"l\"><time></time><span>… {more} more lines, in the raw log</span></div>\n"
+            ));
         }
     }
     html
@@ -251,5 +260,13 @@ mod tests {
         ];
         assert_eq!(html(&mut style, &events).lines().collect::<Vec<_>>(), expected);
         assert_eq!(style, Style::default());
+    }
+
+    #[test]
+    fn an_event_of_nothing_but_newlines_is_cut_off() {
+        let message = Some("\n".repeat(100_000));
+        let shown = html(&mut Style::default(), &[OutputLogEvent { message, ..OutputLogEvent::default() }]);
+        assert_eq!(shown.lines().count(), LINES_OF_AN_EVENT + 1);
+        assert!(shown.contains("… 99000 more lines"), "{}", &shown[shown.len() - 200..]);
     }
 }
