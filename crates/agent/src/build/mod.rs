@@ -15,8 +15,11 @@ mod rules;
 mod shell;
 mod sources;
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,6 +32,8 @@ pub use mark::main as mark;
 
 /// Where the server's sockets are mounted.
 const SOCKETS: &str = "/landfall";
+/// How often it is looked whether they are there still.
+const LOOK: Duration = Duration::from_secs(5);
 /// Overrides [`SOCKETS`].
 pub const SOCKETS_VARIABLE: &str = "LANDFALL_SOCKETS";
 
@@ -44,6 +49,7 @@ pub fn sockets() -> PathBuf {
 /// Where not even the surroundings can be set up; a build that fails is no error.
 pub async fn run() -> io::Result<()> {
     let sockets = sockets();
+    let folder = File::open(&sockets)?;
     let processes = Processes::start(Reap::All)?;
     let credentials = credentials::serve(&sockets).await;
     forward::forward_aws(&sockets).await;
@@ -54,7 +60,34 @@ pub async fn run() -> io::Result<()> {
     tokio::select! {
         () = conversation.hold(incoming) => {}
         _ = terminate.recv() => {}
+        () = removed(&folder, LOOK) => {}
     }
     crate::process::signal_all(nix::sys::signal::Signal::SIGKILL);
     Ok(())
+}
+
+/// Waits until the folder is gone. The server removes it after the build's end, or somebody with all of its data: either
+/// way nobody will ever listen there again.
+async fn removed(folder: &File, look: Duration) {
+    while folder.metadata().is_ok_and(|metadata| metadata.nlink() > 0) {
+        tokio::time::sleep(look).await;
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_ends_when_its_folder_of_sockets_is_gone() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = File::open(home.path()).unwrap();
+        let brief = Duration::from_millis(1);
+        let waiting = removed(&folder, brief);
+        tokio::pin!(waiting);
+        assert!(tokio::time::timeout(20 * brief, waiting.as_mut()).await.is_err(), "it is there still");
+        home.close().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap();
+    }
 }

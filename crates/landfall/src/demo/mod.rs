@@ -12,7 +12,7 @@ mod report;
 mod screen;
 mod server;
 
-use crate::exit::user_error;
+use crate::exit::{Interrupted, user_error};
 use account::Account;
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -23,6 +23,7 @@ use screen::Screen;
 use server::Server;
 use std::path::PathBuf;
 use std::time::Instant;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How the demo runs.
 #[derive(Debug, Args)]
@@ -40,27 +41,44 @@ pub(crate) struct Options {
 
 /// Runs the demo.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+    let asked = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+    let asked = asked_to_end(asked);
+    tokio::pin!(asked);
     let rust = options.rust.clone().map_or_else(sysroot, Ok)?;
     let folder = Folder::new(options.data_dir.clone())?;
     let screen = Screen::new();
     let server = Server::start(&folder.path, &rust).await?;
     screen.done(&format!("server at {}, data in {}", server.endpoint, folder.path.display()));
     let hosts = Hosts::open(&folder.path, &server)?;
-    let shown = show(&screen, &server, &hosts).await;
+    let shown = tokio::select! {
+        shown = show(&screen, &server, &hosts) => shown,
+        () = asked.as_mut() => Err(Interrupted.into()),
+    };
+    let interrupted = shown.as_ref().is_err_and(|error| error.is::<Interrupted>());
     if let Err(error) = &shown {
         screen.say(&format!("  ✗ {error:#}"));
     }
-    report::next(&screen, options.keep.then_some(folder.path.join("data").as_path()));
-    if options.keep {
-        tokio::signal::ctrl_c().await?;
+    if !interrupted {
+        report::next(&screen, options.keep.then_some(folder.path.join("data").as_path()));
+        if options.keep {
+            asked.await;
+        }
     }
     hosts.stop().await;
     let log = server.stop().await;
-    if shown.is_err() {
+    if shown.is_err() && !interrupted {
         folder.keep();
         screen.say(&format!("The server's log is {}", log.display()));
     }
     shown
+}
+
+/// Until Ctrl-C or SIGTERM: then the sandboxes of the hosts go too.
+async fn asked_to_end([mut terminate, mut interrupt]: [Signal; 2]) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }
 
 /// The journey: three pushes, each with what must have come of it.
