@@ -31,6 +31,15 @@ pub struct Passing {
     pub roles: fn(&str, &Value) -> Vec<String>,
 }
 
+/// A row of an authorization table.
+pub const fn row(
+    operation: &'static str,
+    action: &'static str,
+    resources: fn(&Caller, &Value) -> Vec<String>,
+) -> Authorization {
+    Authorization { operation, action, resources }
+}
+
 /// The text of an input's member, or "" where it is none: for resource ARNs.
 pub fn text<'v>(input: &'v Value, member: &str) -> &'v str {
     input.get(member).and_then(Value::as_str).unwrap_or_default()

@@ -23,7 +23,7 @@ pub use error::Error;
 #[doc(hidden)]
 pub use field as fields;
 pub use field::{Field, Members, Mismatch};
-pub use gate::{Audit, AuditEntry, Authorization, Authorizer, Gate, Guard, PASS_ROLE, Passing, text};
+pub use gate::{Audit, AuditEntry, Authorization, Authorizer, Gate, Guard, PASS_ROLE, Passing, row, text};
 pub use kernel::Timestamp;
 pub use redact::redacted;
 pub use service::{Answer, Dispatch, EventStream, Future, Operation, not_implemented};

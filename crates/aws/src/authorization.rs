@@ -1,3 +1,3 @@
 //! What authorization rows are written with.
 
-pub use aws_shape::{Authorization, text};
+pub use aws_shape::{Authorization, row, text};

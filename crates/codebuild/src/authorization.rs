@@ -1,6 +1,6 @@
 //! Which permission each operation needs (Service Authorization Reference, "AWS CodeBuild").
 
-use aws::authorization::text;
+use aws::authorization::{row, text};
 use aws::{Authorization, Passing};
 use kernel::Caller;
 use serde_json::Value;
@@ -36,12 +36,6 @@ pub static PASSING: Passing = Passing {
 
 fn role(input: &Value, member: &str) -> Vec<String> {
     Some(text(input, member)).filter(|role| !role.is_empty()).map(str::to_owned).into_iter().collect()
-}
-
-type Resources = fn(&Caller, &Value) -> Vec<String>;
-
-const fn row(operation: &'static str, action: &'static str, resources: Resources) -> Authorization {
-    Authorization { operation, action, resources }
 }
 
 fn everything(_: &Caller, _: &Value) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! What each built operation needs to be allowed. Source: IAM's service authorization reference, "AWS CodePipeline".
 
-use aws::authorization::text;
+use aws::authorization::{row, text};
 use aws::{Authorization, Passing};
 use kernel::Caller;
 use serde_json::Value;
@@ -40,12 +40,6 @@ pub static PASSING: Passing = Passing {
         _ => Vec::new(),
     },
 };
-
-type Resources = fn(&Caller, &Value) -> Vec<String>;
-
-const fn row(operation: &'static str, action: &'static str, resources: Resources) -> Authorization {
-    Authorization { operation, action, resources }
-}
 
 fn named(caller: &Caller, input: &Value) -> Vec<String> {
     vec![pipeline_arn(&caller.scope(), text(input, "name"))]

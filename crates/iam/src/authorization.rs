@@ -1,7 +1,7 @@
 //! One row for each built operation of IAM and STS.
 
 use aws::Authorization;
-use aws::authorization::text;
+use aws::authorization::{row, text};
 use kernel::{Caller, Principal};
 use serde_json::Value;
 
@@ -37,14 +37,6 @@ pub static STS_AUTHORIZATION: &[Authorization] = &[
     row("GetCallerIdentity", "sts:GetCallerIdentity", |_, _| Vec::new()),
     row("GetSessionToken", "sts:GetSessionToken", |_, _| Vec::new()),
 ];
-
-const fn row(
-    operation: &'static str,
-    action: &'static str,
-    resources: fn(&Caller, &Value) -> Vec<String>,
-) -> Authorization {
-    Authorization { operation, action, resources }
-}
 
 /// The user named, else the caller's own. An existing user's path is not known here: AWS too matches it only by name where
 /// the request has none.

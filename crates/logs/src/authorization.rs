@@ -2,7 +2,7 @@
 
 use crate::model::group_arn;
 use aws::Authorization;
-use aws::authorization::text;
+use aws::authorization::{row, text};
 use kernel::Caller;
 use serde_json::Value;
 
@@ -32,14 +32,6 @@ pub static AUTHORIZATION: &[Authorization] = &[
     row("UntagLogGroup", "logs:UntagLogGroup", group),
     row("UntagResource", "logs:UntagResource", resource),
 ];
-
-const fn row(
-    operation: &'static str,
-    action: &'static str,
-    resources: fn(&Caller, &Value) -> Vec<String>,
-) -> Authorization {
-    Authorization { operation, action, resources }
-}
 
 /// The group's ARN, from its name or an identifier.
 fn group_of(caller: &Caller, input: &Value) -> String {
