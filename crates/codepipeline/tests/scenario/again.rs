@@ -103,7 +103,9 @@ async fn stop_and_completion_at_once_leave_one_end() {
         world.until(&["Stopped"]).await;
         let build = world.actions().await[1].clone();
         assert!(["Build/Compile Succeeded", "Build/Compile Abandoned"].contains(&build.as_str()), "{build}");
-        assert_eq!(world.sisters.deployments.lock().unwrap().len(), 0);
+        // The next action may have begun before the stop came: then the history says so, and it ran once at most.
+        let begun = world.actions().await.iter().filter(|action| action.starts_with("Deploy/")).count();
+        assert!(begun <= 1 && world.sisters.deployments.lock().unwrap().len() <= begun);
     }
 }
 
