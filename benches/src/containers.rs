@@ -15,14 +15,8 @@ const PROCESSES: usize = 100;
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
     let folder = TempDir::with_prefix_in("landfall-bench-", &options.folder)?;
-    let engine = engine::open(EngineOptions {
-        kind: EngineKind::Sandbox,
-        data_dir: folder.path().to_path_buf(),
-        agent_binary: options.agent.clone(),
-        host_share: Vec::new(),
-        masked: Vec::new(),
-        trust_host_image: true,
-    })?;
+    let sandbox = EngineOptions::new(EngineKind::Sandbox, folder.path(), &options.agent);
+    let engine = engine::open(EngineOptions { trust_host_image: true, ..sandbox }).await?;
     let mut times = Vec::new();
     for number in 0..CONTAINERS {
         let spec = ContainerSpec::new(format!("c{number}"), ["true"]);

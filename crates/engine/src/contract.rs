@@ -5,6 +5,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
 
+use images::ImageRequest;
+
 use crate::{ContainerSpec, EngineError, Exec, ExecOutput, Execution, Exit, Signal};
 
 /// What a container wrote to its standard output and error, in one stream, in order.
@@ -14,7 +16,7 @@ pub type OutputStream = Pin<Box<dyn Stream<Item = Result<Bytes, EngineError>> + 
 ///
 /// # Order of calls
 ///
-/// `prepare(image)` → `start(spec)` → any of `output`, `exec`, `signal`, `wait` → `remove`. `start` does not
+/// `prepare(request)` → `start(spec)` of the image id that it answered → any of `output`, `exec`, `signal`, `wait` → `remove`. `start` does not
 /// prepare by itself: an image that was not prepared is [`EngineError::Image`]. What a call needs and does not
 /// find (a container never started, or removed) is [`EngineError::NoContainer`]; `exec` and `signal` on a
 /// container that has ended are [`EngineError::Ended`].
@@ -45,8 +47,10 @@ pub trait Engine: Send + Sync + 'static {
     /// The engine's name as `--engine` takes it.
     fn name(&self) -> &'static str;
 
-    /// Makes `image` ready to start containers from; done before, it costs next to nothing.
-    async fn prepare(&self, image: &str) -> Result<(), EngineError>;
+    /// Makes an image ready to start containers from, pulling it where it is not here, and answers its id for
+    /// [`ContainerSpec::image`]: the image itself (`sha256:…`), which stays the same when a tag moves on, or `host`. Done
+    /// before, it costs next to nothing. A prepared image is not collected as long as containers may be started from it.
+    async fn prepare(&self, request: &ImageRequest) -> Result<String, EngineError>;
 
     /// Starts a container; returns when its first process has been started.
     async fn start(&self, spec: &ContainerSpec) -> Result<Started, EngineError>;

@@ -25,5 +25,6 @@ pub use contract::{Container, Engine, OutputStream, Started, State};
 pub use error::EngineError;
 pub use exec::{Exec, ExecChunk, ExecOutput, Execution};
 pub use exit::{Ending, Exit};
-pub use options::{AGENT_IN_CONTAINER, EngineKind, EngineOptions, open};
+pub use images::{ImageRequest, Password, Progress, PullProgress, RegistryCredentials};
+pub use options::{AGENT_IN_CONTAINER, EngineKind, EngineOptions, WayOut, open};
 pub use spec::{ContainerSpec, LINK_LOCAL, Limits, Mount, Network, Signal, SpecError};

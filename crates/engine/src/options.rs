@@ -48,13 +48,47 @@ pub struct EngineOptions {
     pub masked: Vec<PathBuf>,
     /// Image `host` may be used: it shows the machine's files to whoever can start a build.
     pub trust_host_image: bool,
+    /// How containers with [`Network::Outside`](crate::Network::Outside) reach other networks.
+    pub way_out: WayOut,
+}
+
+impl EngineOptions {
+    /// An engine on `data_dir` with everything else as usual, and without image `host`.
+    #[must_use]
+    pub fn new(kind: EngineKind, data_dir: impl Into<PathBuf>, agent_binary: impl Into<PathBuf>) -> Self {
+        Self {
+            kind,
+            data_dir: data_dir.into(),
+            agent_binary: agent_binary.into(),
+            host_share: Vec::new(),
+            masked: Vec::new(),
+            trust_host_image: false,
+            way_out: WayOut::Auto,
+        }
+    }
+}
+
+/// How the sandbox's containers reach other networks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WayOut {
+    /// The first of the others that works here.
+    #[default]
+    Auto,
+    /// The program `pasta`: connections are made anew by a process of the machine; needs no root.
+    Pasta,
+    /// The program `slirp4netns`: as `pasta`, older.
+    Slirp4netns,
+    /// A pair of virtual devices with masquerade; needs root.
+    Veth,
+    /// None: every container has its loopback only.
+    None,
 }
 
 /// Where containers find the agent.
 pub const AGENT_IN_CONTAINER: &str = "/landfall/bin/landfall-agent";
 
 /// Opens an engine; fails with a helpful sentence where it cannot work.
-pub fn open(options: EngineOptions) -> Result<Arc<dyn Engine>, EngineError> {
+pub async fn open(options: EngineOptions) -> Result<Arc<dyn Engine>, EngineError> {
     match options.kind {
         EngineKind::Auto | EngineKind::Sandbox => Ok(Arc::new(Sandbox::open(options)?)),
         EngineKind::Docker => Err(EngineError::Unusable(

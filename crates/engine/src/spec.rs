@@ -14,11 +14,11 @@ pub struct ContainerSpec {
     pub id: String,
     /// By which [`list`](crate::Engine::list) finds it again.
     pub labels: BTreeMap<String, String>,
-    /// The image's reference, or `host`.
+    /// What [`prepare`](crate::Engine::prepare) answered: an image's id, or `host`.
     pub image: String,
     /// The first process and its arguments; the program is looked up on the container's PATH. Never secrets.
     pub argv: Vec<String>,
-    /// Its environment. PATH and HOME have defaults. It is in no process arguments, but in the engine's
+    /// Put over the image's own environment. PATH and HOME have defaults. It is in no process arguments, but in the engine's
     /// files (mode 0600) until the container is removed.
     pub environment: BTreeMap<String, String>,
     /// Folders and files of the machine that the container sees.
@@ -33,6 +33,10 @@ pub struct ContainerSpec {
     pub hostname: String,
     /// Puts [`LINK_LOCAL`] on its `lo`.
     pub link_local: bool,
+    /// It may run a container daemon of its own: with all capabilities within its own namespaces, and scratch space at
+    /// `/var/lib/docker`. The machine's own daemon is never seen inside.
+    #[serde(default)]
+    pub privileged: bool,
 }
 
 impl ContainerSpec {
@@ -51,6 +55,7 @@ impl ContainerSpec {
             limits: Limits::default(),
             network: Network::LoopbackOnly,
             link_local: true,
+            privileged: false,
         }
     }
 
@@ -116,6 +121,9 @@ pub struct Limits {
     pub cpu_millis: Option<u64>,
     /// Processes and threads.
     pub pids: Option<u32>,
+    /// What it writes over its image, in bytes; on file systems that cannot count it, see the engine's own words.
+    #[serde(default)]
+    pub disk_bytes: Option<u64>,
 }
 
 /// What a container's processes can reach.
@@ -124,6 +132,9 @@ pub enum Network {
     /// Only themselves, on their own loopback.
     #[default]
     LoopbackOnly,
+    /// Also the networks that the machine reaches, by [`WayOut`](crate::WayOut); never the machine's own loopback, nor
+    /// other containers.
+    Outside,
 }
 
 /// The signals that an engine passes on.

@@ -26,16 +26,8 @@ impl Server {
         Self { folder, listener, inbox: Inbox::default() }
     }
 
-    fn engine(&self) -> Arc<dyn Engine> {
-        engine::open(EngineOptions {
-            kind: EngineKind::Dummy,
-            data_dir: self.folder.path().to_path_buf(),
-            agent_binary: "/nowhere".into(),
-            host_share: vec![],
-            masked: vec![],
-            trust_host_image: false,
-        })
-        .unwrap()
+    async fn engine(&self) -> Arc<dyn Engine> {
+        engine::open(EngineOptions::new(EngineKind::Dummy, self.folder.path(), "/nowhere")).await.unwrap()
     }
 
     fn container(&self) -> ContainerSpec {
@@ -85,7 +77,7 @@ fn is_done(report: &Report) -> bool {
 #[tokio::test]
 async fn a_build_fails_as_scripted() {
     let mut server = Server::new();
-    let engine = server.engine();
+    let engine = server.engine().await;
     engine.start(&server.container()).await.unwrap();
     let mut agent = server.greeted().await;
     agent.1.send(job(&[("LANDFALL_DUMMY_EXIT", "3"), ("LANDFALL_DUMMY_OUTPUT", "line")])).await.unwrap();
@@ -114,7 +106,7 @@ fn exit_code(report: &Report) -> Option<(Phase, Option<i32>)> {
 #[tokio::test]
 async fn a_build_killed_in_its_phase_ends_its_container() {
     let mut server = Server::new();
-    let engine = server.engine();
+    let engine = server.engine().await;
     engine.start(&server.container()).await.unwrap();
     let mut agent = server.greeted().await;
     agent.1.send(job(&[("LANDFALL_DUMMY_KILL", "9"), ("X", "y")])).await.unwrap();
@@ -126,7 +118,7 @@ async fn a_build_killed_in_its_phase_ends_its_container() {
 #[tokio::test]
 async fn a_build_goes_on_over_a_restart_and_is_started_once() {
     let mut server = Server::new();
-    let engine = server.engine();
+    let engine = server.engine().await;
     engine.start(&server.container()).await.unwrap();
     let mut agent = server.greeted().await;
     let script = [("LANDFALL_DUMMY_SLEEP_MS", "100"), ("X", "y")];
@@ -135,7 +127,7 @@ async fn a_build_goes_on_over_a_restart_and_is_started_once() {
     server.reports(&mut agent, installed).await;
     drop((engine, agent));
 
-    let engine = server.engine();
+    let engine = server.engine().await;
     engine.start(&server.container()).await.unwrap();
     // The old engine's agent may have been connecting once more when it ended.
     let mut agent = loop {

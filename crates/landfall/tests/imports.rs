@@ -38,7 +38,7 @@ fn allowed(package: &str) -> BTreeSet<&'static str> {
             "aws-shape",
             "kernel",
         ],
-        "engine" => &["landfall-agent"],
+        "engine" => &["images", "landfall-agent"],
         "codebuild" => &["aws", "kernel", "engine", "landfall-agent"],
         "codedeploy" => &["aws", "kernel", "landfall-agent"],
         "iam" | "s3" => &["aws", "kernel", "sigv4"],

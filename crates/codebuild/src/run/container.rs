@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use engine::{AGENT_IN_CONTAINER, ContainerSpec, EngineError, Limits, Mount};
+use engine::{AGENT_IN_CONTAINER, ContainerSpec, EngineError, ImageRequest, Limits, Mount};
 
 use super::ends::Halt;
 use super::session::{Session, refused};
@@ -26,9 +26,10 @@ impl Session<'_> {
                 "image `host` shows this machine's files to every build; start the server with --trust-host-image to allow it",
             ));
         }
-        let spec = spec(&service, self.build(), image);
         let engine = &service.dependencies.engine;
-        self.ends.unless(engine.prepare(image)).await?.map_err(engine_error)?;
+        let request = ImageRequest::of(image);
+        let image = self.ends.unless(engine.prepare(&request)).await?.map_err(engine_error)?;
+        let spec = spec(&service, self.build(), image);
         let (started, logged) = tokio::join!(engine.start(&spec), self.log.create());
         started.map_err(engine_error)?;
         logged.map_err(refused)?;
@@ -41,10 +42,10 @@ impl Session<'_> {
 }
 
 /// The container of a build: loopback only, its agent as first process, the sockets at `/landfall`.
-fn spec(service: &Service, build: &Build, image: &str) -> ContainerSpec {
+fn spec(service: &Service, build: &Build, image: String) -> ContainerSpec {
     let id = build.container();
     let mut spec = ContainerSpec::new(&id, [AGENT_IN_CONTAINER, "build"]);
-    image.clone_into(&mut spec.image);
+    spec.image = image;
     spec.labels.insert(LABEL.to_owned(), build.id.clone());
     spec.mounts = vec![Mount { host: sockets::folder(service, &id), container: "/landfall".into(), read_only: true }];
     spec.limits = limits(build.plan.environment.compute_type.as_deref().unwrap_or_default());
@@ -56,7 +57,7 @@ fn limits(compute_type: &str) -> Limits {
     Limits {
         memory_bytes: Some(u64::from(size.memory_gib) << 30),
         cpu_millis: Some(u64::from(size.cpus) * 1_000),
-        pids: None,
+        ..Limits::default()
     }
 }
 

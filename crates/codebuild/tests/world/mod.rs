@@ -63,10 +63,10 @@ impl World {
     pub async fn with(settings: Settings) -> Self {
         let folder = tempfile::Builder::new().prefix("cb").tempdir().unwrap();
         let clock = ManualClock::at(Timestamp::from_seconds(1_800_000_000));
-        Self::open(folder, clock, Arc::default(), settings, 0)
+        Self::open(folder, clock, Arc::default(), settings, 0).await
     }
 
-    fn open(folder: TempDir, clock: ManualClock, sisters: Arc<Sisters>, settings: Settings, seed: u64) -> Self {
+    async fn open(folder: TempDir, clock: ManualClock, sisters: Arc<Sisters>, settings: Settings, seed: u64) -> Self {
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let store = Store::open(folder.path(), Arc::clone(&shared)).unwrap();
         let service = Service::new(Dependencies {
@@ -75,7 +75,7 @@ impl World {
             clock: shared,
             ids: Arc::new(SequentialIds::new(seed)),
             principals: Arc::clone(&sisters) as _,
-            engine: engine(folder.path(), &settings),
+            engine: engine(folder.path(), &settings).await,
             logs: Arc::clone(&sisters) as _,
             s3: Arc::clone(&sisters) as _,
             codecommit: Arc::clone(&sisters) as _,
@@ -99,7 +99,7 @@ impl World {
         stop.trigger();
         running.await.unwrap();
         drop((service, store));
-        Self::open(folder, clock, sisters, settings, 1_000_000)
+        Self::open(folder, clock, sisters, settings, 1_000_000).await
     }
 
     /// Makes project `demo` with an inline buildspec; `change` replaces members.
@@ -181,16 +181,9 @@ pub async fn events(subscription: &mut Subscription) -> Vec<Event> {
     batch.into_iter().map(|delivered| delivered.event).collect()
 }
 
-fn engine(folder: &Path, settings: &Settings) -> Arc<dyn engine::Engine> {
-    engine::open(EngineOptions {
-        kind: settings.engine,
-        data_dir: folder.to_owned(),
-        agent_binary: settings.agent.clone(),
-        host_share: vec![],
-        masked: vec![],
-        trust_host_image: settings.trust_host_image,
-    })
-    .unwrap()
+async fn engine(folder: &Path, settings: &Settings) -> Arc<dyn engine::Engine> {
+    let options = EngineOptions::new(settings.engine, folder, &settings.agent);
+    engine::open(EngineOptions { trust_host_image: settings.trust_host_image, ..options }).await.unwrap()
 }
 
 /// Names of the build's phases.

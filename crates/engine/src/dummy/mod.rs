@@ -21,8 +21,8 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use crate::{
-    Container, ContainerSpec, Engine, EngineError, EngineOptions, Exec, ExecChunk, Execution, Exit, OutputStream,
-    Signal, Started, State,
+    Container, ContainerSpec, Engine, EngineError, EngineOptions, Exec, ExecChunk, Execution, Exit, ImageRequest,
+    OutputStream, Signal, Started, State,
 };
 use container::Played;
 use journal::{Asked, Journal};
@@ -77,8 +77,8 @@ impl Engine for Dummy {
     }
 
     /// Every image is ready.
-    async fn prepare(&self, _image: &str) -> Result<(), EngineError> {
-        Ok(())
+    async fn prepare(&self, request: &ImageRequest) -> Result<String, EngineError> {
+        Ok(request.reference.clone())
     }
 
     async fn start(&self, spec: &ContainerSpec) -> Result<Started, EngineError> {

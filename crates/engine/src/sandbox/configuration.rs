@@ -243,7 +243,8 @@ mod tests {
         let mut spec = ContainerSpec::new("a", ["true"]);
         let none = json(&spec, &image(&[]));
         assert_eq!(none["linux"]["resources"].as_object().unwrap().keys().collect::<Vec<_>>(), ["devices"]);
-        spec.limits = Limits { memory_bytes: Some(1 << 30), cpu_millis: Some(1500), pids: Some(99) };
+        spec.limits =
+            Limits { memory_bytes: Some(1 << 30), cpu_millis: Some(1500), pids: Some(99), ..Limits::default() };
         let resources = json(&spec, &image(&[]))["linux"]["resources"].clone();
         assert_eq!(resources["memory"]["limit"], 1_i64 << 30);
         assert_eq!(resources["cpu"]["quota"], 150_000);

@@ -27,8 +27,8 @@ use async_trait::async_trait;
 
 use crate::blocking::blocking;
 use crate::{
-    Container, ContainerSpec, Ending, Engine, EngineError, EngineOptions, Exec, Execution, Exit, OutputStream, Signal,
-    Started, State,
+    Container, ContainerSpec, Ending, Engine, EngineError, EngineOptions, Exec, Execution, Exit, ImageRequest,
+    OutputStream, Signal, Started, State,
 };
 use containers::{Containers, Found};
 use host_image::HostImage;
@@ -98,8 +98,9 @@ impl Engine for Sandbox {
         "sandbox"
     }
 
-    async fn prepare(&self, image: &str) -> Result<(), EngineError> {
-        host_image::check(image, self.trust_host_image)
+    async fn prepare(&self, request: &ImageRequest) -> Result<String, EngineError> {
+        host_image::check(&request.reference, self.trust_host_image)?;
+        Ok(request.reference.clone())
     }
 
     async fn start(&self, spec: &ContainerSpec) -> Result<Started, EngineError> {

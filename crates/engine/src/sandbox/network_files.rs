@@ -26,7 +26,7 @@ fn hosts(hostname: &str) -> String {
 /// With loopback only there is no name server to ask; the file says so, so that look-ups fail at once.
 fn resolv_conf(network: Network) -> &'static str {
     match network {
-        Network::LoopbackOnly => "# This container reaches only its own loopback: no name server.\n",
+        Network::LoopbackOnly | Network::Outside => "# This container reaches only its own loopback: no name server.\n",
     }
 }
 

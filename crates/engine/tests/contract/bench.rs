@@ -13,35 +13,29 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn sandbox() -> Self {
-        Self::in_folder(EngineKind::Sandbox, Path::new(env!("CARGO_TARGET_TMPDIR")), Vec::new())
+    pub(crate) async fn sandbox() -> Self {
+        Self::in_folder(EngineKind::Sandbox, Path::new(env!("CARGO_TARGET_TMPDIR")), Vec::new()).await
     }
 
-    pub(crate) fn dummy() -> Self {
-        Self::in_folder(EngineKind::Dummy, Path::new(env!("CARGO_TARGET_TMPDIR")), Vec::new())
+    pub(crate) async fn dummy() -> Self {
+        Self::in_folder(EngineKind::Dummy, Path::new(env!("CARGO_TARGET_TMPDIR")), Vec::new()).await
     }
 
     /// A bench whose data folder is under `parent`.
-    pub(crate) fn in_folder(kind: EngineKind, parent: &Path, host_share: Vec<PathBuf>) -> Self {
+    pub(crate) async fn in_folder(kind: EngineKind, parent: &Path, host_share: Vec<PathBuf>) -> Self {
         let folder = tempfile::tempdir_in(parent).unwrap();
-        let options = EngineOptions {
-            kind,
-            data_dir: folder.path().to_path_buf(),
-            agent_binary: program(),
-            host_share,
-            masked: Vec::new(),
-            trust_host_image: true,
-        };
-        Self { engine: engine::open(options.clone()).unwrap(), options, folder }
+        let options =
+            EngineOptions { host_share, trust_host_image: true, ..EngineOptions::new(kind, folder.path(), program()) };
+        Self { engine: engine::open(options.clone()).await.unwrap(), options, folder }
     }
 
     /// Drops the engine and opens another one on the same data folder.
-    pub(crate) fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         // First a stand-in, so that the old engine is gone before the new one opens.
         let elsewhere = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let data_dir = elsewhere.path().to_path_buf();
-        self.engine = engine::open(EngineOptions { data_dir, ..self.options.clone() }).unwrap();
-        self.engine = engine::open(self.options.clone()).unwrap();
+        self.engine = engine::open(EngineOptions { data_dir, ..self.options.clone() }).await.unwrap();
+        self.engine = engine::open(self.options.clone()).await.unwrap();
     }
 
     /// Runs a shell script in the sandbox to its end: exit and output.

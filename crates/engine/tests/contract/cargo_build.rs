@@ -15,7 +15,7 @@ fn sysroot() -> PathBuf {
 
 #[tokio::test]
 async fn cargo_builds_and_tests_a_crate_offline() {
-    let bench = Bench::in_folder(EngineKind::Sandbox, Path::new(env!("CARGO_TARGET_TMPDIR")), vec![sysroot()]);
+    let bench = Bench::in_folder(EngineKind::Sandbox, Path::new(env!("CARGO_TARGET_TMPDIR")), vec![sysroot()]).await;
     let source = tempfile::tempdir().unwrap();
     fs::create_dir(source.path().join("src")).unwrap();
     fs::write(source.path().join("Cargo.toml"), "[package]\nname = 'tiny'\nedition = '2024'\n").unwrap();
@@ -24,7 +24,7 @@ async fn cargo_builds_and_tests_a_crate_offline() {
     let script = "cp -r /source /build && cd /build && which cargo && cargo test --offline 2>&1 && cargo run --offline";
     let mut spec = ContainerSpec::new("job", ["sh", "-c", script]);
     spec.mounts = vec![Mount { host: source.path().into(), container: "/source".into(), read_only: true }];
-    spec.limits = Limits { memory_bytes: Some(2 << 30), cpu_millis: Some(2000), pids: Some(1000) };
+    spec.limits = Limits { memory_bytes: Some(2 << 30), cpu_millis: Some(2000), pids: Some(1000), ..Limits::default() };
     let (exit, output) = bench.run_spec(spec).await;
     assert!(exit.success(), "{output}");
     assert!(output.starts_with(&format!("{}/bin/cargo", sysroot().display())), "{output}");

@@ -22,7 +22,7 @@ fn shim_of(bench: &Bench) -> Pid {
 
 #[tokio::test]
 async fn a_container_whose_shim_was_killed_has_vanished() {
-    let bench = Bench::sandbox();
+    let bench = Bench::sandbox().await;
     let mut spec = Script::sleeps().container("a");
     spec.labels.insert("build".into(), "1".into());
     bench.engine.start(&spec).await.unwrap();
@@ -39,7 +39,7 @@ async fn a_container_whose_shim_was_killed_has_vanished() {
 
 #[tokio::test]
 async fn what_an_interrupted_start_left_is_started_anew() {
-    let mut bench = Bench::sandbox();
+    let mut bench = Bench::sandbox().await;
     let folder = bench.folder.path().join("containers/a");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("config.json"), "{").unwrap();
@@ -47,14 +47,14 @@ async fn what_an_interrupted_start_left_is_started_anew() {
     bench.engine.start(&spec).await.unwrap();
     assert_eq!(bench.engine.wait("a").await.unwrap(), Exit::code(9));
     fs::create_dir(bench.folder.path().join("containers/b")).unwrap();
-    bench.restart();
+    bench.restart().await;
     assert!(!bench.folder.path().join("containers/b").exists());
 }
 
 /// Not only the engine object: the process is gone, killed with its whole process group.
 #[tokio::test]
 async fn a_container_outlives_a_killed_server() {
-    let mut bench = Bench::sandbox();
+    let mut bench = Bench::sandbox().await;
     let mut server = Command::new(&bench.options.agent_binary)
         .arg("serve")
         .arg(bench.folder.path())
@@ -69,7 +69,7 @@ async fn a_container_outlives_a_killed_server() {
     let group = Pid::from_raw(-i32::try_from(server.id()).unwrap());
     kill(group, Signal::SIGKILL).unwrap();
     server.wait().unwrap();
-    bench.restart();
+    bench.restart().await;
     assert_eq!(bench.engine.wait("a").await.unwrap(), Exit::code(4));
     assert_eq!(text(bench.engine.output("a", 0).await.unwrap()).await, "survived\n");
     bench.engine.remove("a").await.unwrap();

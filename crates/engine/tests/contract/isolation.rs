@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use engine::{ContainerSpec, EngineKind, Exec, Mount};
+use engine::{ContainerSpec, EngineKind, Exec, ImageRequest, Mount};
 use futures::StreamExt as _;
 
 use crate::bench::Bench;
@@ -18,7 +18,7 @@ async fn the_machine_stays_untouched() {
         "set -e; echo new > {written}; cat {written}; rm {kept}; test ! -e {kept}; touch /in-the-root; \
          rm -rf /etc/passwd; echo over > /usr/bin/env"
     );
-    let (exit, output) = Bench::sandbox().run(&script).await;
+    let (exit, output) = Bench::sandbox().await.run(&script).await;
     let after = fs::read_to_string(&kept).unwrap();
     fs::remove_file(&kept).unwrap();
     assert!(exit.success(), "{output}");
@@ -32,7 +32,7 @@ async fn the_machine_stays_untouched() {
 #[tokio::test]
 async fn the_data_folder_and_homes_are_hidden() {
     // Where containers would see it, were it not masked.
-    let bench = Bench::in_folder(EngineKind::Sandbox, Path::new("/var/lib"), vec![]);
+    let bench = Bench::in_folder(EngineKind::Sandbox, Path::new("/var/lib"), vec![]).await;
     let secret = bench.folder.path().join("master.key");
     fs::write(&secret, "secret").unwrap();
     let data = bench.folder.path().display();
@@ -51,7 +51,7 @@ async fn reaches_only_its_own_loopback() {
         "python=/usr/bin/python3; $python -c 'import socket; socket.create_connection((\"127.0.0.1\", {port}), 2)' \
          2>&1 | tail -n 1; ls /sys/class/net; cat /proc/net/fib_trie | grep 169.254.170.2 | head -n 1"
     );
-    let (_, output) = Bench::sandbox().run(&script).await;
+    let (_, output) = Bench::sandbox().await.run(&script).await;
     let lines: Vec<_> = output.lines().map(str::trim).collect();
     assert!(lines[0].contains("Connection refused"), "{output}");
     assert_eq!(lines[1..], ["lo", "|-- 169.254.170.2"]);
@@ -59,7 +59,7 @@ async fn reaches_only_its_own_loopback() {
 
 #[tokio::test]
 async fn the_link_local_address_can_be_listened_on_or_left_out() {
-    let bench = Bench::sandbox();
+    let bench = Bench::sandbox().await;
     let script = "/usr/bin/python3 -c 'import socket; s = socket.create_server((\"169.254.170.2\", 80)); \
                   socket.create_connection((\"169.254.170.2\", 80), 2); print(\"ok\")' 2>&1 | tail -n 1";
     let (_, output) = bench.run(script).await;
@@ -78,7 +78,7 @@ async fn root_inside_cannot_change_the_machine() {
                   echo 1 > /proc/sys/kernel/sysrq 2>/dev/null || echo no-sysctl; \
                   unshare -n true 2>/dev/null || echo no-namespace; \
                   mknod /tmp/disk b 254 0 2>/dev/null; head -c 1 /tmp/disk 2>/dev/null || echo no-disk";
-    let (_, output) = Bench::sandbox().run(script).await;
+    let (_, output) = Bench::sandbox().await.run(script).await;
     for word in ["no-mount", "no-address", "no-sysctl", "no-namespace", "no-disk"] {
         assert!(output.contains(word), "{word} in {output}");
     }
@@ -88,7 +88,7 @@ async fn root_inside_cannot_change_the_machine() {
 
 #[tokio::test]
 async fn sees_its_own_name_processes_and_environment() {
-    let bench = Bench::sandbox();
+    let bench = Bench::sandbox().await;
     let script = "hostname; echo $$; getent hosts build-7; echo $GREETING; pwd; ls -d /dev/shm /dev/pts /dev/mqueue; \
                   cat /etc/resolv.conf; /usr/bin/id -u";
     let mut spec = ContainerSpec::new("job", ["sh", "-c", script]);
@@ -106,7 +106,7 @@ async fn sees_its_own_name_processes_and_environment() {
 
 #[tokio::test]
 async fn mounts_are_there_with_their_rights_and_the_agent_too() {
-    let bench = Bench::sandbox();
+    let bench = Bench::sandbox().await;
     let (shared, writable) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::write(shared.path().join("file"), "read me\n").unwrap();
     let script = "cat /landfall/file; touch /landfall/x 2>/dev/null || echo read-only; echo out > /out/file; \
@@ -126,7 +126,7 @@ async fn mounts_are_there_with_their_rights_and_the_agent_too() {
 
 #[tokio::test]
 async fn a_program_that_is_not_there_is_refused_in_words() {
-    let bench = Bench::sandbox();
+    let bench = Bench::sandbox().await;
     let spec = ContainerSpec::new("job", ["no-such-program"]);
     let error = bench.engine.start(&spec).await.unwrap_err().to_string();
     assert!(error.contains("no-such-program"), "{error}");
@@ -136,10 +136,10 @@ async fn a_program_that_is_not_there_is_refused_in_words() {
 
 #[tokio::test]
 async fn a_further_command_is_in_the_same_namespaces() {
-    let bench = Bench::sandbox();
+    let bench = Bench::sandbox().await;
     let namespaces = "for kind in net pid mnt ipc uts cgroup; do readlink /proc/self/ns/$kind; done";
     let spec = ContainerSpec::new("a", ["sh", "-c", &format!("{namespaces}; exec sleep 60")]);
-    bench.engine.prepare("host").await.unwrap();
+    bench.engine.prepare(&ImageRequest::of("host")).await.unwrap();
     bench.engine.start(&spec).await.unwrap();
     let further = bench.engine.exec("a", &Exec::new(["sh", "-c", namespaces]), 4096).await.unwrap();
     let first = bench.engine.output("a", 0).await.unwrap().next().await.unwrap().unwrap();

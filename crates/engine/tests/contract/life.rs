@@ -1,11 +1,11 @@
-use engine::{ContainerSpec, Ending, EngineError, Exit, Signal, Started};
+use engine::{ContainerSpec, Ending, EngineError, Exit, ImageRequest, Signal, Started};
 
 use crate::bench::{Bench, Script, text};
 
 pub(crate) async fn streams_output_and_tells_the_exit_code(bench: Bench) {
     let script = Script { output: "hello", sleep_ms: 300, exit: 3, ..Script::default() };
     let spec = script.container("a");
-    bench.engine.prepare("host").await.unwrap();
+    bench.engine.prepare(&ImageRequest::of("host")).await.unwrap();
     assert_eq!(bench.engine.start(&spec).await.unwrap(), Started::Now);
     let mut output = bench.engine.output("a", 0).await.unwrap();
     let first = futures::StreamExt::next(&mut output).await.unwrap().unwrap();

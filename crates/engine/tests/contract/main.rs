@@ -19,13 +19,13 @@ macro_rules! contract {
         mod sandbox {
             $($(
                 #[tokio::test(flavor = "multi_thread")]
-                async fn $name() { crate::$module::$name(crate::bench::Bench::sandbox()).await }
+                async fn $name() { crate::$module::$name(crate::bench::Bench::sandbox().await).await }
             )+)+
         }
         mod dummy {
             $($(
                 #[tokio::test(flavor = "multi_thread")]
-                async fn $name() { crate::$module::$name(crate::bench::Bench::dummy()).await }
+                async fn $name() { crate::$module::$name(crate::bench::Bench::dummy().await).await }
             )+)+
         }
     };

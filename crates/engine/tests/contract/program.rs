@@ -22,14 +22,10 @@ fn serve(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return ExitCode::FAILURE };
     let started = runtime.block_on(async {
         let options = EngineOptions {
-            kind: EngineKind::Sandbox,
-            data_dir: data_dir.into(),
-            agent_binary: "/proc/self/exe".into(),
-            host_share: Vec::new(),
-            masked: Vec::new(),
             trust_host_image: true,
+            ..EngineOptions::new(EngineKind::Sandbox, data_dir, "/proc/self/exe")
         };
-        engine::open(options)?.start(&spec).await
+        engine::open(options).await?.start(&spec).await
     });
     println!("{started:?}");
     std::thread::park();

@@ -15,7 +15,7 @@ pub(crate) async fn finds_running_and_ended_containers_by_label(mut bench: Bench
         bench.engine.start(spec).await.unwrap();
     }
     bench.engine.wait("ended").await.unwrap();
-    bench.restart();
+    bench.restart().await;
     let found = bench.engine.list("build", "mine").await.unwrap();
     let container =
         |spec: &engine::ContainerSpec, state| Container { id: spec.id.clone(), labels: spec.labels.clone(), state };
@@ -34,7 +34,7 @@ pub(crate) async fn finds_running_and_ended_containers_by_label(mut bench: Bench
 pub(crate) async fn wait_goes_on_over_a_restart(mut bench: Bench) {
     let script = Script { output: "done", sleep_ms: 400, exit: 6, ..Script::default() };
     bench.engine.start(&script.container("a")).await.unwrap();
-    bench.restart();
+    bench.restart().await;
     assert_eq!(bench.engine.wait("a").await.unwrap(), Exit::code(6));
     assert_eq!(text(bench.engine.output("a", 0).await.unwrap()).await, "done");
 }

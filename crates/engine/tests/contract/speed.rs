@@ -8,7 +8,7 @@ use crate::bench::Bench;
 /// numbers of a quiet one.
 #[tokio::test]
 async fn a_container_starts_and_ends_in_well_under_a_second() {
-    let bench = Bench::sandbox();
+    let bench = Bench::sandbox().await;
     let mut times = Vec::new();
     for number in 0..10 {
         let spec = ContainerSpec::new(format!("c{number}"), ["true"]);

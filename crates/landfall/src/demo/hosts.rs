@@ -6,7 +6,7 @@ use super::account::HostKey;
 use super::server::{REGION, Server};
 use crate::agent_binary;
 use anyhow::{Context, ensure};
-use engine::{AGENT_IN_CONTAINER, ContainerSpec, Engine, EngineKind, EngineOptions, Exec, Mount};
+use engine::{AGENT_IN_CONTAINER, ContainerSpec, Engine, EngineKind, EngineOptions, Exec, ImageRequest, Mount};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,18 +26,20 @@ pub(super) struct Hosts {
 
 impl Hosts {
     /// An engine beside the server's own.
-    pub(super) fn open(folder: &Path, server: &Server) -> anyhow::Result<Self> {
+    pub(super) async fn open(folder: &Path, server: &Server) -> anyhow::Result<Self> {
         let data_dir = folder.join("hosts");
         std::fs::create_dir_all(&data_dir)?;
+        let agent = agent_binary::locate(&data_dir)?;
         let options = EngineOptions {
-            kind: EngineKind::Sandbox,
-            agent_binary: agent_binary::locate(&data_dir)?,
-            data_dir,
-            host_share: Vec::new(),
             masked: vec![folder.join("data")],
             trust_host_image: true,
+            ..EngineOptions::new(EngineKind::Sandbox, data_dir, agent)
         };
-        Ok(Self { engine: engine::open(options)?, folder: folder.to_owned(), authority: server.authority().to_owned() })
+        Ok(Self {
+            engine: engine::open(options).await?,
+            folder: folder.to_owned(),
+            authority: server.authority().to_owned(),
+        })
     }
 
     /// Starts a host that signs with the keys of its user.
@@ -61,7 +63,7 @@ impl Hosts {
 
         let mut spec = ContainerSpec::new(name, [AGENT_IN_CONTAINER, "host", "--config", "/landfall/host.yml"]);
         spec.mounts = vec![Mount { host: folder, container: "/landfall".into(), read_only: false }];
-        self.engine.prepare(&spec.image).await?;
+        self.engine.prepare(&ImageRequest::of(&spec.image)).await?;
         self.engine.start(&spec).await?;
         Ok(())
     }

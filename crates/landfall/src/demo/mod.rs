@@ -49,7 +49,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let screen = Screen::new();
     let server = Server::start(&folder.path, &rust).await?;
     screen.done(&format!("server at {}, data in {}", server.endpoint, folder.path.display()));
-    let hosts = Hosts::open(&folder.path, &server)?;
+    let hosts = Hosts::open(&folder.path, &server).await?;
     let shown = tokio::select! {
         shown = show(&screen, &server, &hosts) => shown,
         () = asked.as_mut() => Err(Interrupted.into()),

@@ -96,7 +96,7 @@ impl Wiring<'_> {
         let codecommit = Arc::new(aws::codecommit::Gated::new(Arc::clone(&git) as _, gate));
         let sources: Arc<dyn Sources> =
             Arc::new(aws::internal::codecommit::Gated::new(Arc::clone(&git) as _, ground.guard.clone()));
-        let builds = self.codebuild(&ground, &s3, &logs, &sources)?;
+        let builds = self.codebuild(&ground, &s3, &logs, &sources).await?;
         let gate =
             registry::CODEBUILD.gate(&ground.guard)?.violations(codebuild::violation).passing(codebuild::PASSING);
         let codebuild = Arc::new(aws::codebuild::Gated::new(Arc::clone(&builds) as _, gate));
@@ -236,7 +236,7 @@ impl Wiring<'_> {
         service
     }
 
-    fn codebuild(
+    async fn codebuild(
         &mut self,
         ground: &Ground,
         s3: &Arc<aws::s3::Gated>,
@@ -249,7 +249,7 @@ impl Wiring<'_> {
             clock: Arc::clone(&ground.clock),
             ids: Arc::clone(&ground.ids),
             principals: Arc::clone(&ground.iam) as _,
-            engine: self.engine()?,
+            engine: self.engine().await?,
             logs: Arc::clone(logs) as _,
             s3: Arc::clone(s3) as _,
             codecommit: Arc::clone(sources),
@@ -316,19 +316,17 @@ impl Wiring<'_> {
         service
     }
 
-    fn engine(&mut self) -> anyhow::Result<Arc<dyn Engine>> {
+    async fn engine(&mut self) -> anyhow::Result<Arc<dyn Engine>> {
         let options = self.options;
         let agent_binary = agent_binary::locate(&options.data_dir).context("builds need the agent")?;
         let clock = Arc::clone(self.store.clock());
         self.collectors.push(Arc::new(OldAgents::new(&options.data_dir, agent_binary.clone(), clock)));
         engine::open(EngineOptions {
-            kind: options.engine_kind(),
-            data_dir: options.data_dir.clone(),
-            agent_binary,
             host_share: options.host_share.clone(),
-            masked: Vec::new(),
             trust_host_image: options.trusts_host_image(),
+            ..EngineOptions::new(options.engine_kind(), &options.data_dir, agent_binary)
         })
+        .await
         .map_err(|error| user_error(error.to_string()))
     }
 
