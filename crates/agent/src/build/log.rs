@@ -70,7 +70,11 @@ impl Log {
 
 /// Replaces secret values and AWS access key ids by `***`.
 #[derive(Debug)]
-struct Mask(Vec<Secret>);
+struct Mask {
+    values: Vec<Secret>,
+    /// The bytes with which a value or a key id begins: most bytes of a log are none of them.
+    begins: [bool; 256],
+}
 
 impl Mask {
     /// Values of several lines are masked line by line, as they may arrive.
@@ -83,29 +87,28 @@ impl Mask {
             .collect();
         // The longest first: one may be the beginning of another.
         values.sort_by_key(|value| std::cmp::Reverse(value.0.len()));
-        Self(values)
+        let mut begins = [false; 256];
+        begins[usize::from(b'A')] = true;
+        values.iter().filter_map(|value| value.0.bytes().next()).for_each(|first| begins[usize::from(first)] = true);
+        Self { values, begins }
     }
 
     fn apply(&self, bytes: &[u8]) -> Vec<u8> {
         let mut masked = Vec::with_capacity(bytes.len());
         let mut rest = bytes;
-        while let Some((first, after)) = rest.split_first() {
-            match self.secret_at(rest) {
-                Some(length) => {
-                    masked.extend_from_slice(b"***");
-                    rest = &rest[length..];
-                }
-                None => {
-                    masked.push(*first);
-                    rest = after;
-                }
-            }
+        while let Some(candidate) = rest.iter().position(|byte| self.begins[usize::from(*byte)]) {
+            masked.extend_from_slice(&rest[..candidate]);
+            rest = &rest[candidate..];
+            let length = self.secret_at(rest);
+            masked.extend_from_slice(if length.is_some() { b"***" } else { &rest[..1] });
+            rest = &rest[length.unwrap_or(1)..];
         }
+        masked.extend_from_slice(rest);
         masked
     }
 
     fn secret_at(&self, text: &[u8]) -> Option<usize> {
-        let value = self.0.iter().find(|value| text.starts_with(value.0.as_bytes()));
+        let value = self.values.iter().find(|value| text.starts_with(value.0.as_bytes()));
         value.map(|value| value.0.len()).or_else(|| key_id(text))
     }
 }

@@ -48,6 +48,8 @@ pub fn sockets() -> PathBuf {
 /// # Errors
 /// Where not even the surroundings can be set up; a build that fails is no error.
 pub async fn run() -> io::Result<()> {
+    // The commands are as much root as this process: they shall not trace it, nor read its memory.
+    nix::sys::prctl::set_dumpable(false)?;
     let sockets = sockets();
     let folder = File::open(&sockets)?;
     let processes = Processes::start(Reap::All)?;
