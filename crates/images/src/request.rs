@@ -1,6 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::Platform;
+
 /// An image that is wanted.
 #[derive(Clone, Default)]
 pub struct ImageRequest {
@@ -10,6 +12,20 @@ pub struct ImageRequest {
     pub credentials: Option<RegistryCredentials>,
     /// Hears how far the pull is.
     pub progress: Option<Progress>,
+    /// Whether its registry may be asked.
+    pub pull: PullPolicy,
+    /// For which machine; this one where absent.
+    pub platform: Option<Platform>,
+}
+
+/// Whether an image's registry may be asked for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PullPolicy {
+    /// Where it is not here, or its tag may have moved on.
+    #[default]
+    IfMissing,
+    /// Never: it is here, or it is an error.
+    Never,
 }
 
 /// Called now and then while an image is pulled; must return at once.
