@@ -9,7 +9,7 @@ use ring::digest;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 
 use super::commands::Envelope;
-use super::der::{BIT_STRING, Elements, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, oid};
+use crate::der::{BIT_STRING, Elements, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context, oid};
 
 const FORMAT: &str = "PKCS7/JSON";
 const BEGIN: &str = "-----BEGIN PKCS7-----";

@@ -11,7 +11,6 @@ mod aws_client;
 mod bundle;
 mod commands;
 mod config;
-mod der;
 mod diagnostics;
 mod envelope;
 mod executor;

@@ -102,6 +102,14 @@ impl Door for Sisters {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\nlandfall").await;
         })
     }
+
+    fn tls_connection(&self, stream: UnixStream, label: &str) -> BoxFuture<'static, ()> {
+        self.connection(stream, label)
+    }
+
+    fn authority(&self) -> std::io::Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 #[async_trait]
@@ -155,7 +163,7 @@ impl Sources for Sisters {
             tar.append_data(&mut header, name, text.as_bytes()).await.unwrap();
         }
         let commit = if version == Some("main") { "c".repeat(40) } else { version.unwrap_or("default").to_owned() };
-        Ok(Checkout { commit, tar: tar.into_inner().await.unwrap().into() })
+        Ok(Checkout { commit: Some(commit), tar: tar.into_inner().await.unwrap().into() })
     }
 }
 

@@ -61,7 +61,8 @@ impl Guard {
 }
 
 fn is_aws(authority: &str) -> bool {
-    host_name(authority).to_lowercase().ends_with(".amazonaws.com")
+    let host = host_name(authority).to_lowercase();
+    agent::names::DOMAINS.iter().any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))
 }
 
 /// `[::1]:80` → `[::1]`, `localhost:80` → `localhost`.
@@ -87,6 +88,8 @@ mod tests {
             ("host", "bucket.s3.localhost:4566", true),
             ("host", "CI.example.org:8443", true),
             ("host", "git-codecommit.us-east-1.amazonaws.com", true),
+            ("host", "123456789012.dkr-ecr.eu-west-1.on.aws", true),
+            ("host", "evilamazonaws.com", false),
             ("host", "stream-127.0.0.1:4566", true),
             ("host", "stream-localhost", true),
             ("host", "stream-ci.example.org:8443", true),

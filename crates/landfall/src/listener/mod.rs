@@ -18,7 +18,7 @@ pub(crate) use browser::Guard as BrowserGuard;
 pub(crate) use endpoint::Endpoints;
 
 use crate::serve::Services;
-use crate::tls::{Accepted, Tls};
+use crate::tls::{Accepted, Inside, Tls};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
@@ -30,6 +30,7 @@ use kernel::{Caller, Door, Ids, Stop};
 use reply::Body;
 use route::Destination;
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -49,6 +50,8 @@ pub(crate) struct Listener {
     services: Arc<SetOnce<Arc<Services>>>,
     guard: browser::Guard,
     endpoints: Endpoints,
+    /// HTTPS by AWS's names; absent where these are to lead outside.
+    inside: Option<Arc<Inside>>,
     ids: Arc<dyn Ids>,
     stop: Stop,
 }
@@ -65,8 +68,14 @@ struct Peer {
 
 impl Listener {
     /// A listener that answers from [`Listener::open`] on.
-    pub(crate) fn new(guard: browser::Guard, endpoints: Endpoints, ids: Arc<dyn Ids>, stop: Stop) -> Arc<Self> {
-        Arc::new(Self { services: Arc::default(), guard, endpoints, ids, stop })
+    pub(crate) fn new(
+        guard: browser::Guard,
+        endpoints: Endpoints,
+        inside: Option<Arc<Inside>>,
+        ids: Arc<dyn Ids>,
+        stop: Stop,
+    ) -> Arc<Self> {
+        Arc::new(Self { services: Arc::default(), guard, endpoints, inside, ids, stop })
     }
 
     /// Gives the services, which themselves hold this listener as their [`Door`].
@@ -196,6 +205,24 @@ impl Door for Listener {
         let span = tracing::debug_span!("inside", container = %label);
         let peer = self.peer(None, "http");
         Box::pin(Self::connection(listener, stream, peer).instrument(span))
+    }
+
+    fn tls_connection(&self, stream: UnixStream, label: &str) -> BoxFuture<'static, ()> {
+        let (listener, inside) = (Arc::new(self.clone()), self.inside.clone());
+        let span = tracing::debug_span!("inside", container = %label);
+        let peer = self.peer(None, "https");
+        let speak = async move {
+            let Some(inside) = inside else { return };
+            match inside.accept(stream).await {
+                Ok(stream) => Self::connection(listener, stream, peer).await,
+                Err(error) => tracing::debug!(%error, "no TLS handshake"),
+            }
+        };
+        Box::pin(speak.instrument(span))
+    }
+
+    fn authority(&self) -> io::Result<Option<String>> {
+        self.inside.as_ref().map(|inside| inside.authority().map(str::to_owned)).transpose()
     }
 }
 

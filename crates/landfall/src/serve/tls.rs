@@ -1,7 +1,8 @@
-//! What `--tls` means: certificates of our own, or from files.
+//! What `--tls` means: certificates of our own, or from files; and what `--build-names` does.
 
 use super::Options;
-use crate::tls::{Authority, GivenCertificate, LocalCertificates, Names, Tls};
+use super::options::BuildNames;
+use crate::tls::{Authority, GivenCertificate, Inside, LocalCertificates, Names, Tls};
 use kernel::{Clock, SystemClock};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,6 +23,11 @@ pub(super) fn of(options: &Options, address: IpAddr) -> anyhow::Result<Option<Ar
         _ => return Ok(None),
     };
     Ok(Some(Arc::new(tls)))
+}
+
+/// HTTPS by AWS's names inside of builds, unless these are to lead outside.
+pub(super) fn inside(options: &Options) -> Option<Arc<Inside>> {
+    (options.build_names == BuildNames::On).then(|| Inside::new(&options.data_dir, Arc::new(SystemClock)))
 }
 
 /// The name that this machine has for itself.

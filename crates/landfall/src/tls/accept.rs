@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// A client has this long for its handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The first byte of a TLS record that holds a handshake.
 const HANDSHAKE_RECORD: u8 = 0x16;
 
@@ -64,7 +64,8 @@ impl Tls {
     }
 }
 
-fn acceptor(certificates: Arc<dyn ResolvesServerCert>) -> anyhow::Result<TlsAcceptor> {
+/// What speaks the server's side of handshakes with these certificates.
+pub(super) fn acceptor(certificates: Arc<dyn ResolvesServerCert>) -> anyhow::Result<TlsAcceptor> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

@@ -1,11 +1,13 @@
-//! The local certificate authority: `DIR/tls/ca.key` (mode 0600) and `DIR/tls/ca.pem`, made on first use.
+//! The local certificate authorities, made on first use, each a `ca.key` (mode 0600) and a `ca.pem`: the one of the
+//! server's own names in `DIR/tls`, and the one that builds trust in `DIR/tls/builds`. The second is good for AWS's names
+//! alone (RFC 5280, 4.2.1.10): whoever got its key could not pretend to be anybody else.
 
 use crate::exit::user_error;
 use anyhow::Context as _;
 use kernel::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, NameConstraints, date_time_ymd,
 };
 use rustls::CertificateError::{Expired, ExpiredContext};
 use rustls::client::WebPkiServerVerifier;
@@ -28,20 +30,76 @@ const AUTHORITY_DAYS: u32 = 3650;
 /// How long a server's certificate is good; it is renewed at half of that.
 pub(super) const SERVER_DAYS: u32 = 90;
 
-/// A certificate authority for this server's own names.
+/// Whose names an authority certifies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// This server's own, whatever its operator calls it.
+    Server,
+    /// AWS's, inside of builds.
+    Builds,
+}
+
+impl Purpose {
+    fn folder(self, data_dir: &Path) -> PathBuf {
+        match self {
+            Self::Server => data_dir.join("tls"),
+            Self::Builds => data_dir.join("tls/builds"),
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Server => "Landfall local CA",
+            Self::Builds => "Landfall builds CA",
+        }
+    }
+
+    /// A name that it must be good for.
+    fn example(self) -> &'static str {
+        match self {
+            Self::Server => "localhost",
+            Self::Builds => "sts.amazonaws.com",
+        }
+    }
+
+    fn constraints(self) -> Option<NameConstraints> {
+        let domains = agent::names::DOMAINS.iter().map(|domain| GeneralSubtree::DnsName((*domain).to_owned()));
+        let addresses = [CidrSubnet::V4([0; 4], [0; 4]), CidrSubnet::V6([0; 16], [0; 16])];
+        (self == Self::Builds).then(|| NameConstraints {
+            permitted_subtrees: domains.collect(),
+            excluded_subtrees: addresses.map(GeneralSubtree::IpAddress).to_vec(),
+        })
+    }
+}
+
+/// A certificate authority.
 pub(crate) struct Authority {
+    purpose: Purpose,
     folder: PathBuf,
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
-    /// The authority in `data_dir`, made where there is none yet. Two programs that make it at the same time get the same.
+    /// The authority of the server's own names in `data_dir`, made where there is none yet. Two programs that make it at the
+    /// same time get the same.
     ///
     /// # Errors
     /// A user's error where its files cannot be read, written or used.
     pub(crate) fn in_folder(data_dir: &Path, now: Timestamp) -> anyhow::Result<Self> {
-        let folder = data_dir.join("tls");
+        Self::open(Purpose::Server, data_dir, now)
+    }
+
+    /// The one that builds trust.
+    ///
+    /// # Errors
+    /// As of [`Authority::in_folder`].
+    pub(super) fn of_builds(data_dir: &Path, now: Timestamp) -> anyhow::Result<Self> {
+        Self::open(Purpose::Builds, data_dir, now)
+    }
+
+    fn open(purpose: Purpose, data_dir: &Path, now: Timestamp) -> anyhow::Result<Self> {
+        let folder = purpose.folder(data_dir);
         let (key_file, certificate_file) = (folder.join("ca.key"), folder.join("ca.pem"));
         let refused = |file: &Path, error: &dyn std::fmt::Display| {
             user_error(format!("{}: {error}; remove {} to have a new authority made", file.display(), folder.display()))
@@ -56,9 +114,9 @@ impl Authority {
             .map_err(|error| user_error(format!("{}: {error}", folder.display())))?;
         let key = keep(&key_file, 0o600, || Ok(KeyPair::generate()?.serialize_pem()))?;
         let key = KeyPair::from_pem(&key).map_err(|error| refused(&key_file, &error))?;
-        let params = authority_params(&key, now);
+        let params = authority_params(purpose, &key, now);
         let pem = keep(&certificate_file, 0o644, || Ok(params.self_signed(&key)?.pem()))?;
-        let authority = Self { folder: folder.clone(), issuer: Issuer::new(params, key), pem };
+        let authority = Self { purpose, folder: folder.clone(), issuer: Issuer::new(params, key), pem };
         authority.check(now).map_err(|error| refused(&certificate_file, &error))?;
         Ok(authority)
     }
@@ -90,13 +148,14 @@ impl Authority {
 
     /// Whether clients that trust the certificate will trust what the key signs: both files fit, and are in date.
     fn check(&self, now: Timestamp) -> anyhow::Result<()> {
-        let issued = self.issue(&["localhost".to_owned()], now)?;
+        let example = self.purpose.example();
+        let issued = self.issue(&[example.to_owned()], now)?;
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes())?)?;
         let provider = Arc::new(ring::default_provider());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
         let now = UnixTime::since_unix_epoch(Duration::from_secs(now.seconds().unsigned_abs()));
-        let name = "localhost".try_into()?;
+        let name = example.try_into()?;
         let [server, own] = &issued.cert[..] else { anyhow::bail!("no chain of two certificates") };
         // The dates of what is trusted are not looked at, but those of what a server shows are.
         match verifier.verify_server_cert(own, &[], &name, &[], now) {
@@ -110,13 +169,14 @@ impl Authority {
 
 /// What the authority's certificate says. Its name carries a part of its key, so that two are told apart where both are
 /// trusted.
-fn authority_params(key: &KeyPair, now: Timestamp) -> CertificateParams {
+fn authority_params(purpose: Purpose, key: &KeyPair, now: Timestamp) -> CertificateParams {
     let mut params = CertificateParams::default();
     let digest = hex::encode(Sha256::digest(key.public_key_raw()));
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::OrganizationName, "Landfall");
-    params.distinguished_name.push(DnType::CommonName, format!("Landfall local CA {}", &digest[..8]));
+    params.distinguished_name.push(DnType::CommonName, format!("{} {}", purpose.title(), &digest[..8]));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.name_constraints = purpose.constraints();
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     limit(&mut params, now, AUTHORITY_DAYS);
     params
@@ -173,6 +233,35 @@ mod tests {
         let mode = |file: &str| std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("tls"), mode("tls/ca.key"), mode("tls/ca.pem")), (0o700, 0o600, 0o644));
         assert!(!first.pem().contains("PRIVATE"));
+    }
+
+    #[test]
+    fn the_builds_authority_is_another_and_good_for_the_names_of_aws_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (server, builds) = (Authority::in_folder(folder.path(), now()), Authority::of_builds(folder.path(), now()));
+        let (server, builds) = (server.unwrap(), builds.unwrap());
+        assert_ne!(server.pem(), builds.pem());
+        assert_eq!(builds.certificate_file(), folder.path().join("tls/builds/ca.pem"));
+        let mode = std::fs::metadata(folder.path().join("tls/builds/ca.key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(builds.pem().as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(now().seconds().unsigned_abs()));
+        for (name, good) in [
+            ("sts.amazonaws.com", true),
+            ("b.s3.cn-north-1.amazonaws.com.cn", true),
+            ("ecr.us-east-1.api.aws", true),
+            ("1.dkr-ecr.us-east-1.on.aws", true),
+            ("github.com", false),
+            ("amazonaws.com.evil.example", false),
+            ("10.0.0.1", false),
+        ] {
+            let issued = builds.issue(&[name.to_owned()], now()).unwrap();
+            let verified = verifier.verify_server_cert(&issued.cert[0], &[], &name.try_into().unwrap(), &[], at);
+            assert_eq!(verified.is_ok(), good, "{name}: {verified:?}");
+        }
     }
 
     #[test]

@@ -1,37 +1,20 @@
 //! Certificates by the local authority: issued when a client first needs one, renewed at half of their time.
 
-use super::authority::{Authority, SERVER_DAYS};
+use super::authority::Authority;
+use super::kept::Kept;
 use super::names::{Names, is_local};
-use kernel::{Clock, Timestamp};
+use kernel::Clock;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-/// A certificate of this age is renewed at the next handshake.
-const RENEW_AFTER: Duration = Duration::from_secs(SERVER_DAYS as u64 / 2 * 24 * 3600);
-/// Certificates for names on demand that are kept; beyond that all are issued anew.
-const KEPT: usize = 256;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Issues this server's certificates.
 pub(crate) struct LocalCertificates {
-    authority: Authority,
-    clock: Arc<dyn Clock>,
-    state: Mutex<State>,
-}
-
-struct State {
-    names: Names,
     /// By the name on demand; "" is the one with all of `names`.
-    issued: BTreeMap<String, Issued>,
-}
-
-struct Issued {
-    key: Arc<CertifiedKey>,
-    renew: Timestamp,
+    kept: Kept,
+    names: Mutex<Names>,
 }
 
 impl fmt::Debug for LocalCertificates {
@@ -43,37 +26,24 @@ impl fmt::Debug for LocalCertificates {
 impl LocalCertificates {
     /// Certificates for `names` by `authority`.
     pub(crate) fn new(authority: Authority, names: Names, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { authority, clock, state: Mutex::new(State { names, issued: BTreeMap::new() }) })
+        Arc::new(Self { kept: Kept::new(authority, clock), names: Mutex::new(names) })
     }
 
     /// Takes in an address of this machine by which a client came, so that the certificate names it.
     pub(super) fn include(&self, address: IpAddr) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.names.add(&address.to_canonical().to_string()) {
-            state.issued.remove("");
+        if self.names().add(&address.to_canonical().to_string()) {
+            self.kept.forget("");
         }
     }
 
     fn certificate(&self, asked: Option<&str>) -> Option<Arc<CertifiedKey>> {
-        let now = self.clock.now();
         let name = asked.map(str::to_lowercase).filter(|name| is_local(name)).unwrap_or_default();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(issued) = state.issued.get(&name).filter(|issued| now < issued.renew) {
-            return Some(Arc::clone(&issued.key));
-        }
-        let names = if name.is_empty() { state.names.all().to_vec() } else { vec![name.clone()] };
-        let key = match self.authority.issue(&names, now) {
-            Ok(key) => Arc::new(key),
-            Err(error) => {
-                tracing::error!(%error, "cannot issue a certificate");
-                return None;
-            }
-        };
-        if state.issued.len() >= KEPT {
-            state.issued.clear();
-        }
-        state.issued.insert(name, Issued { key: Arc::clone(&key), renew: now + RENEW_AFTER });
-        Some(key)
+        let all = || if name.is_empty() { self.names().all().to_vec() } else { vec![name.clone()] };
+        self.kept.certificate(&name, all)
+    }
+
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,8 +56,10 @@ impl ResolvesServerCert for LocalCertificates {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::super::kept::{KEPT, RENEW_AFTER};
     use super::*;
-    use kernel::ManualClock;
+    use kernel::{ManualClock, Timestamp};
+    use std::time::Duration;
 
     fn certificates() -> (tempfile::TempDir, ManualClock, Arc<LocalCertificates>) {
         let folder = tempfile::tempdir().unwrap();
@@ -135,6 +107,6 @@ mod tests {
         for n in 0..2 * KEPT {
             shown(&certificates, Some(&format!("b{n}.localhost")));
         }
-        assert!(certificates.state.lock().unwrap().issued.len() <= KEPT);
+        assert!(certificates.kept.count() <= KEPT);
     }
 }
