@@ -47,6 +47,13 @@ pub trait Engine: Send + Sync + 'static {
     /// The engine's name as `--engine` takes it.
     fn name(&self) -> &'static str;
 
+    /// How containers of [`Network::Outside`](crate::Network::Outside) reach other networks here, by name (`pasta`, `veth`,
+    /// `bridge`); `None` where they too have their loopback only. The first call may look for it, which takes some
+    /// hundredths of a second.
+    fn way_out(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Makes an image ready to start containers from, pulling it where it is not here, and answers its id for
     /// [`ContainerSpec::image`]: the image itself (`sha256:…`), which stays the same when a tag moves on, or `host`. Done
     /// before, it costs next to nothing. A prepared image is not collected as long as containers may be started from it.
