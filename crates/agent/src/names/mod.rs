@@ -38,7 +38,8 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 const REAL: &str = "/run/systemd/resolve/resolv.conf";
 const HOSTS: &str = "/etc/hosts";
 /// Where an image says that its programs find authorities.
-const BUNDLE_VARIABLES: [&str; 4] = ["SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
+const BUNDLE_VARIABLES: [&str; 5] =
+    ["SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"];
 
 /// The names of one container.
 #[derive(Default)]

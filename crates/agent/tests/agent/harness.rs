@@ -40,8 +40,28 @@ impl Agent {
         Self::start_by(&["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]).await
     }
 
-    async fn start_by(wrapper: &[&str]) -> Self {
+    /// With a loopback of its own, and views of `/etc`, `/usr` and `/run` of its own that `more` (a shell's commands) may
+    /// change; AWS's names are to lead to the server by this authority. For root.
+    pub(crate) async fn start_with_names(authority: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ca.pem"), authority).unwrap();
+        let views = folder.path().join("views");
+        std::fs::create_dir(&views).unwrap();
+        let script = format!(
+            "ip link set lo up; ip address add 169.254.170.2/32 dev lo; mount -t tmpfs tmpfs \"$0\"; cd \"$0\"; for d in etc usr; do mkdir -p $d/upper $d/work; \
+             mount -t overlay overlay -o lowerdir=/$d,upperdir=$d/upper,workdir=$d/work /$d; done; mount -t tmpfs tmpfs /run; \
+             rm -f /etc/resolv.conf; echo 'search build.example' >/etc/resolv.conf; {more} \
+             exec env -i PATH=\"$PATH\" LANDFALL_SOCKETS=\"$LANDFALL_SOCKETS\" \"$@\""
+        );
+        let views = views.display().to_string();
+        Self::start_in(folder, &["unshare", "--net", "--mount", "sh", "-ec", &script, &views]).await
+    }
+
+    async fn start_by(wrapper: &[&str]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), wrapper).await
+    }
+
+    async fn start_in(folder: tempfile::TempDir, wrapper: &[&str]) -> Self {
         let listener = UnixListener::bind(folder.path().join("agent.sock")).unwrap();
         let words = [wrapper, &[env!("CARGO_BIN_EXE_landfall-agent"), "build"]].concat();
         let child = Command::new(words[0])

@@ -5,4 +5,5 @@ mod build;
 mod files;
 mod harness;
 mod host;
+mod names;
 mod server;

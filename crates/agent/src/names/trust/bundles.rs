@@ -74,7 +74,7 @@ fn append(path: &Path, text: &str, pem: &str) -> io::Result<()> {
     if text.contains(pem.trim()) {
         return Ok(());
     }
-    OpenOptions::new().append(true).open(path)?.write_all(joined(text, pem)[text.len()..].as_bytes())
+    OpenOptions::new().append(true).open(path)?.write_all(&joined(text, pem).as_bytes()[text.len()..])
 }
 
 /// The authority on lines of its own.
