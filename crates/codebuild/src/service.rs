@@ -47,6 +47,10 @@ pub struct Options {
     pub trust_host_image: bool,
     /// The most builds that run at once; the rest wait in QUEUED, first come, first served.
     pub concurrency: usize,
+    /// How many prepared containers wait for builds, for each image and size that was used lately; 0 for none.
+    pub pool: usize,
+    /// What a build may write to its disk, in bytes; `None` is no limit.
+    pub disk_bytes: Option<u64>,
     /// Where browsers find this server, for links; empty for none.
     pub public_url: String,
 }
@@ -61,7 +65,7 @@ impl Service {
     /// The service. It runs no build until [`Service::run`] does.
     #[must_use]
     pub fn new(dependencies: Dependencies) -> Arc<Self> {
-        let runner = run::Shared::new(dependencies.options.concurrency);
+        let runner = run::Shared::new(dependencies.options.concurrency, dependencies.options.pool);
         Arc::new(Self { dependencies, runner })
     }
 

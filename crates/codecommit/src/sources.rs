@@ -33,7 +33,7 @@ impl Sources for Service {
         let folder = self.git.ensure(&repository.id).await.map_err(internal)?;
         let origin = self.clone_url(caller, &repository.name);
         let tar = git::check_out(&self.git, &folder, &commit, depth, &origin).await.map_err(internal)?;
-        Ok(Checkout { commit, tar })
+        Ok(Checkout { commit: Some(commit), tar })
     }
 }
 

@@ -5,6 +5,7 @@
 //! it, wait for its end, remove it, and find it again after a restart.
 //!
 //! - [`sandbox`]: embedded, no daemon: OCI bundles run by `runc`, each under a shim of its own.
+//! - [`docker`]: a Docker or Podman daemon on its socket; beside it the sandbox for image `host`.
 //! - [`dummy`]: scripted by environment variables, for tests of what stands above.
 //!
 //! [`open`] makes one of them from [`EngineOptions`].
@@ -13,11 +14,15 @@
 
 mod blocking;
 mod contract;
+pub mod docker;
 pub mod dummy;
 mod error;
 mod exec;
 mod exit;
+mod locks;
+mod mount_point;
 mod options;
+mod routed;
 pub mod sandbox;
 mod spec;
 
@@ -25,6 +30,6 @@ pub use contract::{Container, Engine, OutputStream, Started, State};
 pub use error::EngineError;
 pub use exec::{Exec, ExecChunk, ExecOutput, Execution};
 pub use exit::{Ending, Exit};
-pub use images::{ImageRequest, Password, Progress, PullProgress, RegistryCredentials};
-pub use options::{AGENT_IN_CONTAINER, EngineKind, EngineOptions, WayOut, open};
+pub use images::{ImageRequest, Password, Progress, PullPolicy, PullProgress, RegistryCredentials};
+pub use options::{AGENT_IN_CONTAINER, EngineKind, EngineOptions, RuntimeChoice, WayOut, open};
 pub use spec::{ContainerSpec, LINK_LOCAL, Limits, Mount, Network, Signal, SpecError};

@@ -10,8 +10,10 @@ use tokio::task::JoinHandle;
 use super::SOCKETS_VARIABLE;
 use super::artifact;
 use super::credentials::Credentials;
+use super::docker::Daemon;
 use super::phases::{self, Surroundings};
 use super::sources::Sources;
+use crate::names::Names;
 use crate::process::Processes;
 use crate::protocol::client::{Incoming, Link};
 use crate::protocol::{CHUNK, FromAgent, Job, StopReason, ToAgent};
@@ -24,6 +26,8 @@ pub(super) struct Conversation {
     link: Link,
     processes: Processes,
     credentials: Credentials,
+    names: Names,
+    docker: Option<Daemon>,
     sources: Sources,
     stop: watch::Sender<Option<StopReason>>,
     has_job: bool,
@@ -31,12 +35,20 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    pub(super) fn new(link: Link, processes: Processes, credentials: Credentials) -> Self {
+    pub(super) fn new(
+        link: Link,
+        processes: Processes,
+        credentials: Credentials,
+        names: Names,
+        docker: Option<Daemon>,
+    ) -> Self {
         Self {
             sources: Sources::new(link.clone()),
             link,
             processes,
             credentials,
+            names,
+            docker,
             stop: watch::Sender::new(None),
             has_job: false,
             artifact: None,
@@ -81,11 +93,14 @@ impl Conversation {
         }
         self.link.has_job(&job.build);
         self.credentials.apply(&mut job.environment.0);
+        let notes = self.names.apply(&mut job);
         let surroundings = Surroundings {
             link: self.link.clone(),
             processes: self.processes.clone(),
+            docker: self.docker.take(),
             stop: self.stop.subscribe(),
             inherited: inherited(),
+            notes,
         };
         tokio::spawn(phases::run(surroundings, job));
     }

@@ -7,6 +7,7 @@
 mod artifact;
 mod conversation;
 mod credentials;
+mod docker;
 mod log;
 mod mark;
 mod output;
@@ -15,6 +16,7 @@ mod rules;
 mod shell;
 mod sources;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -25,9 +27,11 @@ use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::forward;
+use crate::names::Names;
 use crate::process::{Processes, Reap};
 use crate::protocol::client;
 
+pub use docker::DOCKER;
 pub use mark::main as mark;
 
 /// Where the server's sockets are mounted.
@@ -43,22 +47,26 @@ pub fn sockets() -> PathBuf {
     std::env::var_os(SOCKETS_VARIABLE).map_or_else(|| SOCKETS.into(), PathBuf::from)
 }
 
-/// Runs a build's agent until the server says that everything is done, or SIGTERM ends it.
+/// Runs a build's agent until the server says that everything is done, or SIGTERM ends it. With [`DOCKER`] among its
+/// arguments it starts a Docker daemon beside it.
 ///
 /// # Errors
 /// Where not even the surroundings can be set up; a build that fails is no error.
-pub async fn run() -> io::Result<()> {
+pub async fn run(mut arguments: impl Iterator<Item = OsString>) -> io::Result<()> {
     // The commands are as much root as this process: they shall not trace it, nor read its memory.
     nix::sys::prctl::set_dumpable(false)?;
     let sockets = sockets();
     let folder = File::open(&sockets)?;
     let processes = Processes::start(Reap::All)?;
+    // Before the daemon, which reads the container's name servers and authorities.
+    let names = Names::start(&sockets).await;
+    let docker = if arguments.any(|word| word == DOCKER) { docker::Daemon::start(&processes) } else { None };
     let credentials = credentials::serve(&sockets).await;
     forward::forward_aws(&sockets).await;
     let socket = sockets.join("agent.sock");
     let (link, incoming) = client::start(move || UnixStream::connect(socket.clone()));
     let mut terminate = signal(SignalKind::terminate())?;
-    let conversation = conversation::Conversation::new(link, processes, credentials);
+    let conversation = conversation::Conversation::new(link, processes, credentials, names, docker);
     tokio::select! {
         () = conversation.hold(incoming) => {}
         _ = terminate.recv() => {}

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::docker::Daemon;
 use super::log::Log;
 use super::mark::Snapshot;
 use super::output::Output;
@@ -32,10 +33,14 @@ const PIECE: usize = 64 * 1024;
 pub(super) struct Surroundings {
     pub(super) link: Link,
     pub(super) processes: Processes,
+    /// The build's own Docker daemon, which may still be starting.
+    pub(super) docker: Option<Daemon>,
     /// Becomes the reason when the build is to be stopped.
     pub(super) stop: watch::Receiver<Option<StopReason>>,
     /// The variables that the agent was started with: the image's own.
     pub(super) inherited: BTreeMap<String, String>,
+    /// What does not work in this container as it should, for the log.
+    pub(super) notes: Vec<String>,
 }
 
 /// Runs all phases of the job and reports everything up to [`Report::Done`].
@@ -90,6 +95,7 @@ impl<'a> Runner<'a> {
     }
 
     async fn run(&mut self) -> PhaseStatus {
+        self.wait_for_docker().await;
         self.announce().await;
         let mut status = PhaseStatus::Succeeded;
         for phase in &self.job.phases {
@@ -112,7 +118,25 @@ impl<'a> Runner<'a> {
         status
     }
 
+    /// Before the first command the Docker daemon answers. One that does not come up is no reason to end: the build may
+    /// not need it.
+    async fn wait_for_docker(&mut self) {
+        let Some(mut docker) = self.surroundings.docker.take() else { return };
+        let ready = tokio::select! {
+            ready = docker.ready() => ready,
+            // The first command ends so, too.
+            _ = stopped(&mut self.surroundings.stop) => return,
+            () = sleep_until(self.deadline) => return,
+        };
+        if let Err(reason) = ready {
+            self.log.container(&format!("The Docker daemon did not start: {reason}")).await;
+        }
+    }
+
     async fn announce(&mut self) {
+        for note in &self.surroundings.notes {
+            self.log.container(note).await;
+        }
         self.log.container(&format!("Moving to directory {}", self.job.directory)).await;
         self.log.container(&format!("Phases found in YAML: {}", self.job.phases.len())).await;
         for phase in &self.job.phases {

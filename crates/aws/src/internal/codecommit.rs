@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// A working copy on its way out.
 pub struct Checkout {
-    /// The full commit id that the version named.
-    pub commit: String,
+    /// The full commit id that the version named; none of a folder that has no history.
+    pub commit: Option<String>,
     /// A tar of the working tree with its `.git` folder.
     pub tar: Body,
 }

@@ -242,8 +242,11 @@ fn accepted(service: &Service, project: &str, number: i64, order: Order) -> Buil
         inbox: Default::default(),
         exported: BTreeMap::new(),
         artifact_names: vec![],
+        runtimes: vec![],
         uploads: vec![],
         tries: Tries::default(),
+        image: None,
+        claimed: None,
     }
 }
 

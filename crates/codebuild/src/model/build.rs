@@ -48,6 +48,9 @@ pub struct Build {
     /// What the agent reported so far.
     #[serde(default)]
     pub inbox: Inbox,
+    /// What selects the runtimes of the buildspec's `runtime-versions`; from the end of DOWNLOAD_SOURCE on.
+    #[serde(default)]
+    pub runtimes: Vec<String>,
     /// Values of the exported variables.
     #[serde(default)]
     pub exported: BTreeMap<String, String>,
@@ -60,6 +63,13 @@ pub struct Build {
     /// Which try it is.
     #[serde(default)]
     pub tries: Tries,
+    /// The image that it runs on, as the engine names it: known before its container is started, and the same when that
+    /// is done again.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// The prepared container that it claimed; it has that one and no other.
+    #[serde(default)]
+    pub claimed: Option<String>,
 }
 
 /// A build's place among the tries of one start, which follow each other by themselves.
@@ -101,6 +111,8 @@ pub(crate) const BY_START: &str = "start";
 pub(crate) const BY_PROJECT: &str = "project";
 /// Index: the builds of one project that are not complete.
 pub(crate) const ACTIVE: &str = "active";
+/// Index: the build that is not complete and has this container.
+pub(crate) const BY_CONTAINER: &str = "container";
 
 impl Build {
     /// The second half of its id.
@@ -124,7 +136,7 @@ impl Build {
     /// The id of its container and the name of its socket folder.
     #[must_use]
     pub fn container(&self) -> String {
-        ids::container_id(self.uuid())
+        self.claimed.clone().unwrap_or_else(|| ids::container_id(self.uuid()))
     }
 }
 
@@ -142,6 +154,7 @@ impl Document for Build {
         ];
         if !self.life.is_complete() {
             rows.push(Index::new(ACTIVE, &self.project).sorted(sort_key(self.started())));
+            rows.push(Index::new(BY_CONTAINER, self.container()));
         }
         rows
     }
@@ -192,16 +205,29 @@ pub(crate) mod tests {
             inbox: Inbox::default(),
             exported: BTreeMap::new(),
             artifact_names: vec![],
+            runtimes: vec![],
             uploads: vec![],
             tries: Tries::default(),
+            image: None,
+            claimed: None,
         }
+    }
+
+    #[test]
+    fn a_claimed_container_takes_the_place_of_its_own() {
+        let mut build = build(5);
+        let own = build.container();
+        assert!(own.starts_with("b-") && build.indexes().contains(&Index::new(BY_CONTAINER, own)));
+        build.claimed = Some("p-1".into());
+        assert_eq!(build.container(), "p-1");
+        assert!(build.indexes().contains(&Index::new(BY_CONTAINER, "p-1")));
     }
 
     #[test]
     fn a_build_is_due_until_it_is_complete() {
         let mut build = build(5);
         assert_eq!(build.due(), Some(Timestamp::from_seconds(5)));
-        assert_eq!(build.indexes().len(), 3);
+        assert_eq!(build.indexes().len(), 4);
         build.life.advance(Status::Stopped, Context::default(), Timestamp::from_seconds(6));
         assert_eq!((build.life.current(), build.due()), (PhaseType::Completed, None));
         assert_eq!((build.ended(), build.indexes().len()), (Some(Timestamp::from_seconds(6)), 2));

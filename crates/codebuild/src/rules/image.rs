@@ -5,6 +5,30 @@ use globset::{GlobBuilder, GlobMatcher};
 /// The image that shows the machine's own files, copy-on-write.
 pub const HOST: &str = "host";
 
+/// The prepackaged build environment that `landfall images build standard` makes.
+pub const STANDARD: &str = "landfall/standard";
+/// How AWS's own images begin, which no registry has under these names.
+const CURATED: &str = "aws/codebuild/";
+
+/// What a build runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice<'a> {
+    /// This image, or [`HOST`].
+    Image(&'a str),
+    /// One of AWS's own is asked for and no rule maps it: [`STANDARD`] where it was built here, else nothing.
+    Standard,
+}
+
+/// Why a build on one of AWS's images cannot run: [`STANDARD`] was not built here.
+#[must_use]
+pub fn no_standard(image: &str) -> String {
+    format!(
+        "{image} is one of AWS's own images, and this server has none to run in its place: make one with `landfall \
+         images build standard`, or start the server with --image-map 'aws/codebuild/*=IMAGE' (for example debian:12, or \
+         host for this machine's own files)"
+    )
+}
+
 /// Patterns of image names and what to run instead; the first that matches wins.
 #[derive(Debug, Clone, Default)]
 pub struct ImageMap(Vec<(GlobMatcher, String)>);
@@ -34,10 +58,16 @@ impl ImageMap {
         rules.iter().map(|rule| parse_rule(rule.as_ref())).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The image to run for the one that a project names.
+    /// What to run for the image that a project names: what a rule says, else [`Choice::Standard`] for AWS's own images,
+    /// else the image itself.
     #[must_use]
-    pub fn resolve<'a>(&'a self, image: &'a str) -> &'a str {
-        self.0.iter().find(|(glob, _)| glob.is_match(image)).map_or(image, |(_, mapped)| mapped)
+    pub fn choose<'a>(&'a self, image: &'a str) -> Choice<'a> {
+        let ruled = self.0.iter().find(|(glob, _)| glob.is_match(image));
+        match ruled {
+            Some((_, mapped)) => Choice::Image(mapped),
+            None if image.starts_with(CURATED) => Choice::Standard,
+            None => Choice::Image(image),
+        }
     }
 }
 
@@ -68,9 +98,26 @@ mod tests {
             ("example.com/a/slim", "debian:12"),
             ("debian:12", "debian:12"),
         ] {
-            assert_eq!(map.resolve(image), expected);
+            assert_eq!(map.choose(image), Choice::Image(expected));
         }
-        assert_eq!(ImageMap::default().resolve("host"), HOST);
+        assert_eq!(ImageMap::default().choose("host"), Choice::Image(HOST));
+    }
+
+    #[test]
+    fn awss_own_images_are_the_standard_one_unless_a_rule_says_else() {
+        let map = ImageMap::parse(&["aws/codebuild/standard:5.0=debian:12"]).unwrap();
+        for (image, expected) in [
+            ("aws/codebuild/standard:5.0", Choice::Image("debian:12")),
+            ("aws/codebuild/standard:7.0", Choice::Standard),
+            ("aws/codebuild/amazonlinux-x86_64-standard:5.0", Choice::Standard),
+            ("aws/codebuilder", Choice::Image("aws/codebuilder")),
+            ("example.com/aws/codebuild/standard:7.0", Choice::Image("example.com/aws/codebuild/standard:7.0")),
+            (HOST, Choice::Image(HOST)),
+        ] {
+            assert_eq!(map.choose(image), expected, "{image}");
+        }
+        let said = no_standard("aws/codebuild/standard:7.0");
+        assert!(said.contains("landfall images build standard") && said.contains("--image-map"), "{said}");
     }
 
     #[test]

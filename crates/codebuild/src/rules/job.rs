@@ -18,6 +18,8 @@ pub struct Surroundings {
     pub exported_variables: Vec<String>,
     /// Artifact names to evaluate.
     pub expressions: Vec<String>,
+    /// What selects the runtimes; it runs before the first command of INSTALL.
+    pub runtimes: Vec<String>,
     /// Time left, in milliseconds.
     pub timeout_ms: u64,
 }
@@ -25,6 +27,8 @@ pub struct Surroundings {
 /// The job. All four phases are in it, for CodeBuild reports also those that have no commands.
 #[must_use]
 pub fn job(buildspec: &Buildspec, surroundings: Surroundings) -> Job {
+    let mut phases = PhaseName::ALL.map(|name| phase(buildspec, name));
+    phases[0].commands.splice(..0, surroundings.runtimes);
     Job {
         build: surroundings.build,
         shell: match buildspec.env.shell.as_deref() {
@@ -34,7 +38,7 @@ pub fn job(buildspec: &Buildspec, surroundings: Surroundings) -> Job {
         shell_per_command: buildspec.version == Version::V0_1,
         directory: surroundings.directory,
         environment: Environment(surroundings.environment),
-        phases: PhaseName::ALL.map(|name| phase(buildspec, name)).into(),
+        phases: phases.into(),
         exported_variables: surroundings.exported_variables,
         expressions: surroundings.expressions,
         masked: vec![],
@@ -67,19 +71,10 @@ fn on_failure(spec: &PhaseSpec) -> JobOnFailure {
     }
 }
 
-/// What of the buildspec this version leaves undone, for the build's log.
+/// The runtimes that a buildspec asks for.
 #[must_use]
-pub fn warnings(buildspec: &Buildspec) -> Vec<String> {
-    let mut warnings = buildspec.warnings.clone();
-    for spec in &buildspec.phases {
-        if !spec.runtime_versions.is_empty() {
-            warnings.push(
-                "Skipping install of runtimes. Runtime version selection is not supported by this build image"
-                    .to_owned(),
-            );
-        }
-    }
-    warnings
+pub fn runtime_versions(buildspec: &Buildspec) -> Vec<(String, String)> {
+    buildspec.phases.iter().flat_map(|phase| phase.runtime_versions.clone()).collect()
 }
 
 #[cfg(test)]
@@ -94,6 +89,7 @@ mod tests {
             environment: BTreeMap::new(),
             exported_variables: vec![],
             expressions: vec![],
+            runtimes: vec![],
             timeout_ms: 5,
         }
     }
@@ -117,9 +113,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_undone_is_said() {
-        let text = "version: 0.2\nphases:\n  install: {runtime-versions: {python: 3.10}}\n  build: {commands: [a], on-failure: RETRY}\n";
-        let warnings = warnings(&Buildspec::parse(text).unwrap());
-        assert!(warnings.len() == 1 && warnings[0].contains("runtimes"), "{warnings:?}");
+    fn runtimes_are_selected_before_the_first_command() {
+        for (text, expected) in [
+            ("install: {runtime-versions: {python: 3.10}, commands: [b]}\n  build: {commands: [c]}", vec!["a", "b"]),
+            ("install: {runtime-versions: {python: 3.10}}", vec!["a"]),
+            ("build: {commands: [c]}", vec!["a"]),
+        ] {
+            let buildspec = Buildspec::parse(&format!("version: 0.2\nphases:\n  {text}\n")).unwrap();
+            let job = job(&buildspec, Surroundings { runtimes: vec!["a".into()], ..surroundings() });
+            assert_eq!(job.phases[0].commands, expected);
+        }
+        let buildspec =
+            Buildspec::parse("version: 0.2\nphases: {install: {runtime-versions: {python: 3.10}}}").unwrap();
+        assert_eq!(runtime_versions(&buildspec), [("python".to_owned(), "3.10".to_owned())]);
     }
 }

@@ -1,76 +1,60 @@
-//! PROVISIONING and FINALIZING: the container comes and goes.
+//! A build's container: how it is described, and FINALIZING, which removes it.
 
 use std::io;
 use std::time::Duration;
 
-use engine::{AGENT_IN_CONTAINER, ContainerSpec, EngineError, ImageRequest, Limits, Mount};
+use engine::{AGENT_IN_CONTAINER, ContainerSpec, Limits, Mount, Network};
 
-use super::ends::Halt;
-use super::session::{Session, refused};
 use super::{Pause, Step, sockets, spool};
 use crate::Service;
-use crate::model::{Build, Context, PhaseType, Status};
-use crate::rules::{compute, image};
+use crate::model::{Build, Context, Status};
+use crate::rules::{compute, ids};
 
-/// The label by which a build's container is found.
-const LABEL: &str = "landfall.build";
+/// The label that all containers of this service carry, with its value: by it they are found again.
+pub(super) const OURS: (&str, &str) = ("landfall.service", "codebuild");
+/// The label that names the build that a container was started for; a prepared one has none.
+const BUILD: &str = "landfall.build";
 
-impl Session<'_> {
-    /// Starts the container and waits for its agent.
-    pub(super) async fn provision(&mut self) -> Result<(), Halt> {
-        let service = std::sync::Arc::clone(self.service());
-        let image = self.build().plan.environment.image.clone().unwrap_or_default();
-        let image = service.dependencies.options.image_map.resolve(&image);
-        if image == image::HOST && !service.dependencies.options.trust_host_image {
-            return Err(unpullable(
-                "image `host` shows this machine's files to every build; start the server with --trust-host-image to allow it",
-            ));
+/// All in which containers of builds differ before they do anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// The image, as the engine names it.
+    pub(crate) image: String,
+    pub(crate) limits: Limits,
+    pub(crate) privileged: bool,
+}
+
+impl Shape {
+    /// What `build` needs on `image`.
+    pub(crate) fn of(service: &Service, build: &Build, image: String) -> Self {
+        let environment = &build.plan.environment;
+        let compute_type = environment.compute_type.as_deref().unwrap_or_default();
+        let disk = service.dependencies.options.disk_bytes;
+        Self {
+            image,
+            limits: compute::limits(compute_type, service.runner.machine, disk),
+            privileged: environment.privileged_mode == Some(true),
         }
-        let engine = &service.dependencies.engine;
-        let request = ImageRequest::of(image);
-        let image = self.ends.unless(engine.prepare(&request)).await?.map_err(engine_error)?;
-        let spec = spec(&service, self.build(), image);
-        let (started, logged) = tokio::join!(engine.start(&spec), self.log.create());
-        started.map_err(engine_error)?;
-        logged.map_err(refused)?;
-        kernel::crash_point!("codebuild_after_container_start");
-        self.ends.watch(&service, spec.id);
-        self.say(&["Running on CodeBuild On-demand", "Waiting for agent ping"]);
-        self.greeted().await?;
-        Ok(self.step.record.advance(Status::Succeeded, Context::default()).await?)
     }
 }
 
-/// The container of a build: loopback only, its agent as first process, the sockets at `/landfall`.
-fn spec(service: &Service, build: &Build, image: String) -> ContainerSpec {
-    let id = build.container();
-    let mut spec = ContainerSpec::new(&id, [AGENT_IN_CONTAINER, "build"]);
-    spec.image = image;
-    spec.labels.insert(LABEL.to_owned(), build.id.clone());
-    spec.mounts = vec![Mount { host: sockets::folder(service, &id), container: "/landfall".into(), read_only: true }];
-    spec.limits = limits(build.plan.environment.compute_type.as_deref().unwrap_or_default());
+/// A container with the agent as first process and the sockets at `/landfall`. Nothing of a build is in it but its id, as
+/// a label: what it has to do comes over the socket.
+pub(crate) fn spec(service: &Service, id: &str, shape: &Shape, build: Option<&str>) -> ContainerSpec {
+    let mut spec = ContainerSpec::new(id, [AGENT_IN_CONTAINER, "build"]);
+    if shape.privileged {
+        spec.argv.push(agent::build::DOCKER.to_owned());
+    }
+    spec.labels.insert(OURS.0.to_owned(), OURS.1.to_owned());
+    if let Some(build) = build {
+        spec.labels.insert(BUILD.to_owned(), build.to_owned());
+    }
+    spec.image.clone_from(&shape.image);
+    spec.limits = shape.limits;
+    spec.privileged = shape.privileged;
+    spec.network = Network::Outside;
+    spec.mounts = vec![Mount { host: sockets::folder(service, id), container: "/landfall".into(), read_only: true }];
     spec
-}
-
-fn limits(compute_type: &str) -> Limits {
-    let Some(size) = compute::size(compute_type) else { return Limits::default() };
-    Limits {
-        memory_bytes: Some(u64::from(size.memory_gib) << 30),
-        cpu_millis: Some(u64::from(size.cpus) * 1_000),
-        ..Limits::default()
-    }
-}
-
-fn unpullable(reason: impl std::fmt::Display) -> Halt {
-    let message = format!("Unable to pull customer's container image. CannotPullContainerError: {reason}");
-    Halt::Phase(Status::Failed, Context::new("BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE", message))
-}
-
-fn engine_error(error: EngineError) -> Halt {
-    match error {
-        EngineError::Image(reason) => unpullable(reason),
-        other => Halt::Phase(Status::Fault, Context::internal(other.to_string())),
-    }
 }
 
 /// How long FINALIZING tries to clear up before it says that it cannot.
@@ -91,21 +75,29 @@ pub(super) async fn finish(step: &mut Step) -> Result<(), Pause> {
 }
 
 fn clears_since(step: &Step) -> Duration {
-    let began = step.record.build().life.began(PhaseType::Finalizing).unwrap_or_default();
+    let began = step.record.build().life.began(crate::model::PhaseType::Finalizing).unwrap_or_default();
     step.record.now().since(began)
 }
 
 async fn clear(step: &Step) -> Result<(), Pause> {
-    let service = step.record.service();
-    let container = step.record.build().container();
-    service.dependencies.engine.remove(&container).await?;
-    for folder in [sockets::folder(service, &container), spool::folder(service, &container)] {
-        remove(&folder).await?;
+    let (service, build) = (step.record.service(), step.record.build());
+    if build.claimed.is_some() {
+        // Sockets that were opened before another container was claimed.
+        remove_folder(&sockets::folder(service, &ids::container_id(build.uuid()))).await?;
+    }
+    clear_away(service, &build.container()).await
+}
+
+/// Removes a container and its folders, which need not be there.
+pub(super) async fn clear_away(service: &Service, container: &str) -> Result<(), Pause> {
+    service.dependencies.engine.remove(container).await?;
+    for folder in [sockets::folder(service, container), spool::folder(service, container)] {
+        remove_folder(&folder).await?;
     }
     Ok(())
 }
 
-async fn remove(folder: &std::path::Path) -> io::Result<()> {
+async fn remove_folder(folder: &std::path::Path) -> io::Result<()> {
     match tokio::fs::remove_dir_all(folder).await {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

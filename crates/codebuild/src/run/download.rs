@@ -14,7 +14,7 @@ use crate::model::{Context, PhaseType, Status};
 use crate::rules::buildspec::Buildspec;
 use crate::rules::buildspec_location::BuildspecLocation;
 use crate::rules::sources::{self, Source};
-use crate::rules::{environment, job, yaml};
+use crate::rules::{environment, yaml};
 
 /// The largest buildspec file, in bytes: what the agent's protocol answers at once.
 const LARGEST_BUILDSPEC: u64 = 3 * CHUNK as u64;
@@ -30,9 +30,11 @@ impl Session<'_> {
         let buildspec = parse(&text)?;
         self.refuse_unsupported(&buildspec)?;
         self.say(&opening(&buildspec, &place));
+        let runtimes = self.runtimes(&buildspec, &sources).await?;
         let text = self.service().write_text(Some(text)).await?;
         let change = move |build: &mut crate::model::Build, now| {
             build.buildspec.clone_from(&text);
+            build.runtimes.clone_from(&runtimes);
             build.life.end(Status::Succeeded, Context::default(), now);
         };
         self.step.record.change(change).await?;
@@ -127,15 +129,20 @@ impl Session<'_> {
         }
     }
 
-    /// A file of the container.
+    /// The buildspec's file.
     async fn read_file(&mut self, path: &str) -> Result<String, Halt> {
-        let ask = || ToAgent::FileRequest { request: 1, path: path.to_owned(), limit: LARGEST_BUILDSPEC };
+        text(&self.file(path, LARGEST_BUILDSPEC).await?.map_err(yaml_error)?)
+    }
+
+    /// A file of the container, or why it cannot be had.
+    pub(super) async fn file(&mut self, path: &str, limit: u64) -> Result<Result<Bytes, String>, Halt> {
+        let ask = || ToAgent::FileRequest { request: 1, path: path.to_owned(), limit };
         self.sockets.link.send(ask()).await;
         loop {
             match self.hear().await? {
                 Incoming::Connected(_) => drop(self.sockets.link.send(ask()).await),
-                Incoming::Message(FromAgent::File { error: Some(error), .. }) => return Err(yaml_error(error)),
-                Incoming::Message(FromAgent::File { data, .. }) => return text(&data),
+                Incoming::Message(FromAgent::File { error: Some(error), .. }) => return Ok(Err(error)),
+                Incoming::Message(FromAgent::File { data, .. }) => return Ok(Ok(data)),
                 Incoming::Message(other) => early(&other)?,
             }
         }
@@ -153,7 +160,7 @@ fn early(message: &FromAgent) -> Result<(), Halt> {
     }
 }
 
-fn yaml_error(message: impl Into<String>) -> Halt {
+pub(super) fn yaml_error(message: impl Into<String>) -> Halt {
     Halt::Phase(Status::Failed, Context::yaml_file_error(message))
 }
 
@@ -169,6 +176,6 @@ pub(super) fn parse(text: &str) -> Result<Buildspec, Halt> {
 /// What CodeBuild's log says of the buildspec; the agent goes on with the phases.
 fn opening(buildspec: &Buildspec, place: &str) -> Vec<String> {
     let mut lines = vec![format!("YAML location is {place}"), "Processing environment variables".to_owned()];
-    lines.extend(job::warnings(buildspec));
+    lines.extend(buildspec.warnings.iter().cloned());
     lines
 }

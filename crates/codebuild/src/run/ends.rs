@@ -25,6 +25,8 @@ pub(crate) enum End {
     TimedOut,
     /// Its container ended by itself.
     Died(Exit),
+    /// Its agent says that it works for another build.
+    Foreign,
     /// The server is to end, or something of ours failed: the build is left as it is.
     Paused(Pause),
 }
@@ -56,6 +58,9 @@ impl From<End> for Halt {
             End::Stopped => Self::Phase(Status::Stopped, Context::default()),
             End::TimedOut => Self::Phase(Status::TimedOut, Context::timed_out()),
             End::Died(exit) => Self::Phase(Status::Fault, died(exit)),
+            End::Foreign => {
+                Self::Phase(Status::Fault, Context::internal("the build's agent says that it works for another build"))
+            }
             End::Paused(pause) => Self::Paused(pause),
         }
     }

@@ -45,11 +45,11 @@ impl Session<'_> {
     }
 
     /// Keeps what the primary source's version turned out to be, before anything uses it.
-    async fn resolve(&mut self, source: &Source, commit: String) -> Result<(), Halt> {
-        if source.index > 0 || self.build().resolved_source_version.as_ref() == Some(&commit) {
+    async fn resolve(&mut self, source: &Source, commit: Option<String>) -> Result<(), Halt> {
+        if source.index > 0 || commit.is_none() || self.build().resolved_source_version == commit {
             return Ok(());
         }
-        Ok(self.step.record.change(move |build, _| build.resolved_source_version = Some(commit.clone())).await?)
+        Ok(self.step.record.change(move |build, _| build.resolved_source_version.clone_from(&commit)).await?)
     }
 
     async fn fetch_folder(&mut self, folder: &S3Location) -> Result<Body, Halt> {

@@ -109,6 +109,7 @@ impl Session<'_> {
             environment: self.environment(buildspec, &sources),
             exported_variables: environment::exportable(&buildspec.env, self.variables()),
             expressions: planned.iter().filter_map(|planned| planned.expression()).map(str::to_owned).collect(),
+            runtimes: self.build().runtimes.clone(),
             timeout_ms: self.time_left(),
         };
         self.sockets.link.send(ToAgent::Job(Box::new(job(buildspec, surroundings)))).await;
@@ -122,7 +123,8 @@ impl Session<'_> {
         u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn environment(
+    /// The variables of the build's commands.
+    pub(super) fn environment(
         &self,
         buildspec: &Buildspec,
         sources: &[sources::Source],

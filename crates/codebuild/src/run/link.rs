@@ -75,6 +75,20 @@ impl Link {
         }
     }
 
+    /// Waits for the first greeting; an agent that says more than that is none of ours.
+    pub(crate) async fn greeting(&mut self) -> Option<Hello> {
+        match self.next(0).await {
+            Incoming::Connected(hello) => Some(hello),
+            Incoming::Message(_) => None,
+        }
+    }
+
+    /// Whether the agent is connected and has said nothing since its greeting, as one that waits for a build.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let Some((reader, _)) = &mut self.connection else { return false };
+        self.held.is_none() && reader.next::<FromAgent>().now_or_never().is_none()
+    }
+
     async fn accept(&mut self, recorded: u64) -> Option<Hello> {
         let stream = match self.listener.accept().await {
             Ok((stream, _)) => stream,
@@ -194,6 +208,26 @@ mod tests {
         again.0.next::<ToAgent>().await.unwrap();
         assert_eq!(again.0.next().await.unwrap(), Some(ToAgent::Finish));
         drop(stranger);
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_waits_says_nothing_and_stays() {
+        let (folder, mut link) = link();
+        assert!(!link.is_quiet(), "nobody is there yet");
+        let mut agent = Agent::connect(&folder, VERSION).await;
+        assert_eq!(link.greeting().await.map(|hello| hello.version), Some(VERSION));
+        assert!(link.is_quiet());
+        agent.other().await;
+        while link.is_quiet() {
+            tokio::task::yield_now().await;
+        }
+        drop(agent);
+        let gone = Agent::connect(&folder, VERSION).await;
+        assert!(matches!(link.next(0).await, Incoming::Connected(_)));
+        drop(gone);
+        while link.is_quiet() {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

@@ -14,9 +14,14 @@ mod fetch;
 mod job;
 mod link;
 mod log;
+mod machine;
+mod orphans;
+mod pool;
+mod provision;
 mod queue;
 mod record;
 mod retention;
+mod runtimes;
 mod session;
 mod slots;
 mod sockets;
@@ -33,7 +38,9 @@ use tokio::sync::Notify;
 
 use crate::Service;
 use crate::model::{Build, Context, PhaseType, Status};
+use crate::rules::compute::Machine;
 use crate::rules::timeouts;
+use pool::Pool;
 use record::Record;
 use slots::Slots;
 
@@ -42,13 +49,16 @@ const MOST_STEPS: usize = 4_096;
 
 /// What the steps of this process share. Nothing of it matters after a restart.
 pub(crate) struct Shared {
+    pub(crate) machine: Machine,
+    pub(crate) pool: Arc<Pool>,
     slots: Arc<Slots>,
     nudges: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
 impl Shared {
-    pub(crate) fn new(concurrency: usize) -> Self {
-        Self { slots: Arc::new(Slots::new(concurrency)), nudges: Mutex::default() }
+    pub(crate) fn new(concurrency: usize, prepared: usize) -> Self {
+        let slots = Arc::new(Slots::new(concurrency));
+        Self { machine: machine::this(), pool: Pool::new(prepared), slots, nudges: Mutex::default() }
     }
 
     /// Tells the step of this build, if it runs here, to read the document again.
@@ -74,8 +84,16 @@ impl Shared {
     }
 }
 
-/// Carries all builds on until `stop`.
+/// Carries all builds on until `stop`, and keeps containers prepared for the next ones.
 pub(crate) async fn run(service: Arc<Service>, stop: Stop) {
+    let tending = async {
+        orphans::remove(&service).await;
+        pool::tend(Arc::clone(&service), stop.clone()).await;
+    };
+    tokio::join!(carry_all(Arc::clone(&service), stop.clone()), tending);
+}
+
+async fn carry_all(service: Arc<Service>, stop: Stop) {
     let documents = service.dependencies.documents.clone();
     let clock = Arc::clone(&service.dependencies.clock);
     let runner = Arc::new(Runner { service, stop: stop.clone() });

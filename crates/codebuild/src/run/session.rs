@@ -12,7 +12,7 @@ use super::credentials::RoleCredentials;
 use super::ends::{End, Ends, Halt};
 use super::link::Incoming;
 use super::log::BuildLog;
-use super::sockets::Sockets;
+use super::sockets::{Listening, Sockets};
 use super::{Pause, Step};
 use crate::Service;
 use crate::model::{Build, Context, PhaseType, Status};
@@ -60,9 +60,10 @@ impl<'s> Session<'s> {
         let log = BuildLog::new(Arc::clone(&service.dependencies.logs), role.clone(), place);
         let credentials =
             RoleCredentials::new(&service.dependencies, role.clone(), &build.plan.service_role, build.uuid());
-        let sockets = Sockets::open(&service, &build.id, &build.container(), credentials);
+        let sockets = Listening::open(&service, &build.container());
         let sockets =
             sockets.map_err(|error| Halt::Phase(Status::Fault, Context::internal(format!("no sockets: {error}"))))?;
+        let sockets = sockets.serve(&service, &build.id, credentials);
         let mut ends = Ends::of(step);
         if build.life.current() > PhaseType::Provisioning {
             ends.watch(&service, build.container());
@@ -94,7 +95,8 @@ impl<'s> Session<'s> {
                 }
             };
             if let Err(Halt::Phase(status, context)) = &done {
-                self.say_complete(phase, *status, context).await;
+                // Not `phase`: the agent may have gone through some since.
+                self.say_complete(self.build().life.current(), *status, context).await;
             }
             done?;
         }
@@ -108,11 +110,15 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// What the agent says next, unless the build ends first. A greeting is kept.
+    /// What the agent says next, unless the build ends first. A greeting is kept; one for another build is a lie, for a
+    /// container has one build only.
     pub(super) async fn hear(&mut self) -> Result<Incoming, End> {
         let recorded = self.build().inbox.recorded();
         let incoming = self.ends.unless(self.sockets.link.next(recorded)).await?;
         if let Incoming::Connected(hello) = &incoming {
+            if hello.build.as_ref().is_some_and(|build| *build != self.build().id) {
+                return Err(End::Foreign);
+            }
             self.hello = Some(hello.clone());
         }
         Ok(incoming)
@@ -131,12 +137,22 @@ impl<'s> Session<'s> {
         self.log.hold(self.step.record.now(), texts);
     }
 
-    /// Says how a phase ended, and writes what is held. That the log cannot take it must not hide why.
-    pub(super) async fn say_complete(&mut self, phase: PhaseType, status: Status, context: &Context) {
-        self.say(&phase_complete(phase, status, context));
+    /// Puts a line of our own into the build's log now, for those who wait. That the log cannot take it does not matter.
+    pub(super) async fn say_now(&mut self, text: &str) {
+        self.say(&[text]);
+        self.write_held().await;
+    }
+
+    async fn write_held(&mut self) {
         if let Err(error) = self.log.append(vec![], self.step.record.now()).await {
             tracing::warn!(%error, "a build's log cannot be written");
         }
+    }
+
+    /// Says how a phase ended, and writes what is held. That the log cannot take it must not hide why.
+    pub(super) async fn say_complete(&mut self, phase: PhaseType, status: Status, context: &Context) {
+        self.say(&phase_complete(phase, status, context));
+        self.write_held().await;
     }
 
     /// Records a report and those behind it that are there already: log lines first, then one commit, then the

@@ -7,7 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::net::UnixListener;
+use futures::future::BoxFuture;
+use kernel::Door;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 use super::credentials::RoleCredentials;
@@ -21,27 +23,49 @@ pub(crate) struct Sockets {
     _tasks: JoinSet<()>,
 }
 
+/// A container's sockets before they serve anybody: the agent can greet, all others wait for an answer. So are those of a
+/// prepared container, which belongs to no build yet.
+pub(crate) struct Listening {
+    /// The agent's own.
+    pub(crate) link: Link,
+    aws: UnixListener,
+    credentials: UnixListener,
+    /// For AWS's names, unless these lead outside.
+    tls: Option<UnixListener>,
+}
+
 /// The folder's path.
 pub(crate) fn folder(service: &Service, container: &str) -> PathBuf {
     service.dependencies.options.data_dir.join("run").join(container)
 }
 
-impl Sockets {
-    /// Listens on all sockets of a build, also where a server before this one did.
-    pub(crate) fn open(
-        service: &Arc<Service>,
-        id: &str,
-        container: &str,
-        credentials: RoleCredentials,
-    ) -> io::Result<Self> {
+impl Listening {
+    /// Listens on all sockets of a container, also where a server before this one did.
+    pub(crate) fn open(service: &Service, container: &str) -> io::Result<Self> {
         let folder = folder(service, container);
         std::fs::create_dir_all(&folder)?;
         std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o700))?;
-        let link = Link::new(listen(&folder, "agent.sock")?);
+        Ok(Self {
+            link: Link::new(listen(&folder, "agent.sock")?),
+            aws: listen(&folder, "aws.sock")?,
+            credentials: listen(&folder, "credentials.sock")?,
+            tls: names(service, &folder)?,
+        })
+    }
+
+    /// Serves the build `id`, and from now on no other.
+    pub(crate) fn serve(self, service: &Arc<Service>, id: &str, credentials: RoleCredentials) -> Sockets {
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve_door(Arc::clone(service), listen(&folder, "aws.sock")?, format!("build {id}")));
-        tasks.spawn(credentials.serve(listen(&folder, "credentials.sock")?));
-        Ok(Self { link, _tasks: tasks })
+        let (door, label) = (&service.dependencies.door, format!("build {id}"));
+        if let Some(tls) = self.tls {
+            tasks.spawn(serve_door(Arc::clone(door), tls, label.clone(), |door, stream, label| {
+                door.tls_connection(stream, label)
+            }));
+        }
+        tasks
+            .spawn(serve_door(Arc::clone(door), self.aws, label, |door, stream, label| door.connection(stream, label)));
+        tasks.spawn(credentials.serve(self.credentials));
+        Sockets { link: self.link, _tasks: tasks }
     }
 }
 
@@ -56,13 +80,26 @@ fn listen(folder: &Path, name: &str) -> io::Result<UnixListener> {
     UnixListener::bind(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd()))
 }
 
+/// The socket behind AWS's names; beside it lies the certificate that the container's programs are to trust. Without it
+/// the agent leaves the names alone.
+fn names(service: &Service, folder: &Path) -> io::Result<Option<UnixListener>> {
+    let Some(authority) = service.dependencies.door.authority()? else { return Ok(None) };
+    std::fs::write(folder.join(agent::names::AUTHORITY), authority)?;
+    listen(folder, "tls.sock").map(Some)
+}
+
 /// Gives the container the whole listener: AWS's API, Git, the registry.
-async fn serve_door(service: Arc<Service>, listener: UnixListener, label: String) {
+async fn serve_door(
+    door: Arc<dyn Door>,
+    listener: UnixListener,
+    label: String,
+    speak: fn(&dyn Door, UnixStream, &str) -> BoxFuture<'static, ()>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(service.dependencies.door.connection(stream, &label))),
+                Ok((stream, _)) => drop(connections.spawn(speak(&*door, stream, &label))),
                 Err(error) => {
                     tracing::warn!(%error, label, "cannot accept a connection of a build");
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;

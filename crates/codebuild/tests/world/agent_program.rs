@@ -7,16 +7,16 @@ fn main() -> ExitCode {
     match arguments.next().as_ref().and_then(|word| word.to_str()) {
         Some("shim") => agent::shim::main(arguments),
         Some("mark") => agent::build::mark(arguments),
-        Some("build") => build(),
+        Some("build") => build(arguments),
         _ => ExitCode::from(64),
     }
 }
 
-fn build() -> ExitCode {
+fn build(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return ExitCode::FAILURE;
     };
-    let ended = runtime.block_on(agent::build::run());
+    let ended = runtime.block_on(agent::build::run(arguments));
     runtime.shutdown_background();
     if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -27,6 +27,7 @@ pub struct World {
     pub sisters: Arc<Sisters>,
     pub service: Arc<Service>,
     pub store: Arc<Store>,
+    pub engine: Arc<dyn engine::Engine>,
     pub settings: Settings,
     stop: Stop,
     running: JoinHandle<()>,
@@ -39,11 +40,18 @@ pub struct Settings {
     pub agent: std::path::PathBuf,
     pub concurrency: usize,
     pub trust_host_image: bool,
+    pub pool: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { engine: EngineKind::Dummy, agent: "landfall-agent".into(), concurrency: 8, trust_host_image: true }
+        Self {
+            engine: EngineKind::Dummy,
+            agent: "landfall-agent".into(),
+            concurrency: 8,
+            trust_host_image: true,
+            pool: 0,
+        }
     }
 }
 
@@ -69,13 +77,14 @@ impl World {
     async fn open(folder: TempDir, clock: ManualClock, sisters: Arc<Sisters>, settings: Settings, seed: u64) -> Self {
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let store = Store::open(folder.path(), Arc::clone(&shared)).unwrap();
+        let engine = engine(folder.path(), &settings).await;
         let service = Service::new(Dependencies {
             documents: store.service("codebuild"),
             blobs: Blobs::open(folder.path(), "codebuild").unwrap(),
             clock: shared,
             ids: Arc::new(SequentialIds::new(seed)),
             principals: Arc::clone(&sisters) as _,
-            engine: engine(folder.path(), &settings).await,
+            engine: Arc::clone(&engine),
             logs: Arc::clone(&sisters) as _,
             s3: Arc::clone(&sisters) as _,
             codecommit: Arc::clone(&sisters) as _,
@@ -85,21 +94,34 @@ impl World {
                 image_map: ImageMap::parse(&["aws/codebuild/*=host"]).unwrap(),
                 trust_host_image: settings.trust_host_image,
                 concurrency: settings.concurrency,
+                pool: settings.pool,
+                disk_bytes: None,
                 public_url: "http://127.0.0.1:4566".into(),
             },
         });
         let stop = Stop::new();
         let running = tokio::spawn(Arc::clone(&service).run(stop.clone()));
-        Self { folder, clock, sisters, service, store, settings, stop, running }
+        Self { folder, clock, sisters, service, store, engine, settings, stop, running }
     }
 
     /// Ends the server and opens another one on the same folder; containers go on.
     pub async fn restart(self) -> Self {
-        let Self { folder, clock, sisters, service, store, settings, stop, running } = self;
+        let Self { folder, clock, sisters, service, store, engine, settings, stop, running } = self;
         stop.trigger();
-        running.await.unwrap();
-        drop((service, store));
+        // One that died was aborted, and has nothing more to say.
+        let ended = running.await;
+        assert!(ended.is_ok() || ended.is_err_and(|error| error.is_cancelled()));
+        drop((service, store, engine));
         Self::open(folder, clock, sisters, settings, 1_000_000).await
+    }
+
+    /// The server stops where it is, as one that is killed; only [`World::restart`] makes sense then.
+    pub async fn die(mut self) -> Self {
+        self.running.abort();
+        let _ = (&mut self.running).await;
+        self.running = tokio::spawn(std::future::pending());
+        self.running.abort();
+        self
     }
 
     /// Makes project `demo` with an inline buildspec; `change` replaces members.
