@@ -5,14 +5,15 @@ use std::fmt::Write as _;
 
 /// The commands in their groups, each in the order in which a newcomer meets them.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Begin", &["demo", "doctor", "serve", "env"]),
+    ("Begin", &["run", "demo", "doctor", "serve", "env"]),
     ("Look", &["status", "pipeline", "logs", "console"]),
-    ("Care", &["backup", "restore", "gc", "tls", "config"]),
+    ("Care", &["images", "backup", "restore", "gc", "tls", "config"]),
     ("About", &["api", "completions", "version", "help"]),
 ];
 
 const EXAMPLES: &str = "\
 Examples:
+  landfall run                           this folder by its buildspec.yml, without a server
   landfall doctor                        what this machine lacks, with the command that mends it
   landfall serve                         the server, its data in ./landfall-data
   eval \"$(landfall env)\"                 then aws, boto3 and git speak to it

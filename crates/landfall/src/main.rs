@@ -15,11 +15,13 @@ mod doctor;
 mod environment;
 mod exit;
 mod help;
+mod images;
 mod listener;
 mod log;
 mod logs;
 mod operator;
 mod pipeline;
+mod run;
 mod running;
 mod serve;
 mod span;
@@ -44,6 +46,8 @@ struct Landfall {
 enum Command {
     /// Run the server
     Serve(serve::Arguments),
+    /// Build a folder, or run a pipeline on folders, here and now, without a server
+    Run(run::Arguments),
     /// Show it: a server, a pipeline, two hosts, three pushes
     Demo(demo::Options),
     /// What this machine lacks for the server, with the command that mends it
@@ -54,6 +58,8 @@ enum Command {
     Pipeline(pipeline::Arguments),
     /// What a build, a log group or a stream has logged
     Logs(logs::Arguments),
+    /// The images that builds run on: pull, load, make, list and remove them
+    Images(images::Arguments),
     /// A link that signs a browser in to the web pages, once
     Console(console::Arguments),
     /// What clients need in their environment: eval "$(landfall env)"
@@ -105,6 +111,7 @@ async fn run(line: config::Line<Landfall>) -> anyhow::Result<()> {
     match line.command.command {
         Command::Serve(arguments) => serve::run(arguments.options).await,
         Command::Config(arguments) => config::run(&arguments, &line.settings),
+        Command::Run(arguments) => run::run(arguments).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Tls(options) => tls::run(options),
         Command::Backup(arguments) => data::backup::run(arguments).await,
@@ -117,6 +124,7 @@ async fn run(line: config::Line<Landfall>) -> anyhow::Result<()> {
         Command::Status(arguments) => status::run(&arguments).await,
         Command::Pipeline(arguments) => pipeline::run(arguments).await,
         Command::Logs(arguments) => logs::run(arguments).await,
+        Command::Images(arguments) => images::run(arguments).await,
         Command::Completions(arguments) => {
             completions::run::<Landfall>(&arguments);
             Ok(())

@@ -13,7 +13,7 @@ use std::io;
 use std::path::Path;
 
 pub use channel::{ChannelReader, channel};
-pub use place::{Place, PlaceError};
+pub use place::{Place, PlaceError, stays_inside};
 
 use crate::protocol::ArchiveFormat;
 

@@ -148,7 +148,10 @@ fn plain(name: &Path) -> Option<PathBuf> {
     Some(plain)
 }
 
-fn stays_inside(link: &Path, target: &Path) -> bool {
+/// Whether a link of this name may have this target: it leads to where the archive is unpacked, by whatever way it is
+/// followed.
+#[must_use]
+pub fn stays_inside(link: &Path, target: &Path) -> bool {
     let depth = link.components().count().saturating_sub(1);
     let mut parts = target.components().filter(|part| *part != Component::CurDir).peekable();
     let mut climbed = 0;

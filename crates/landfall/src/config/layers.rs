@@ -133,6 +133,7 @@ mod tests {
         ("data-dir", "/somewhere/else"),
         ("image-map", "aws/*=host"),
         ("host-share", "/opt/tools"),
+        ("pool", "1"),
         ("account", "123456789012"),
         ("region", "eu-west-1"),
         ("public-url", "https://landfall.example"),

@@ -2,14 +2,16 @@
 //! stop.
 
 mod announce;
+mod inside;
 mod options;
 pub(crate) mod registry;
 mod repositories;
 mod services;
 mod tls;
 
-pub(crate) use options::{Arguments, Auth, DATA_DIR, LISTEN, Options, address};
-pub(crate) use services::Services;
+pub(crate) use inside::InProcess;
+pub(crate) use options::{Arguments, Auth, DATA_DIR, Engine, LISTEN, Options, address};
+pub(crate) use services::{Inside, Services};
 
 use services::Wiring;
 
@@ -46,7 +48,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let guard = BrowserGuard::new(options.auth == Auth::Open, options.public_url.as_deref());
     let endpoints = Endpoints::new(options.public_url.as_deref());
     let tls = tls::of(&options, address.ip())?;
-    let listener = Listener::new(guard, endpoints, Arc::new(SystemIds), stop.clone());
+    let inside = tls::inside(&options);
+    let listener = Listener::new(guard, endpoints, inside, Arc::new(SystemIds), stop.clone());
     let mut tasks = JoinSet::new();
     let url = format!("{}://{address}", options.scheme());
     let public_url = options.public_url.clone().unwrap_or_else(|| url.clone());
@@ -58,6 +61,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         stop: &stop,
         tasks: &mut tasks,
         collectors: Vec::new(),
+        folders: None,
     };
     listener.open(wiring.services().await?);
 

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 pub(crate) const LISTEN: &str = "127.0.0.1:4566";
 /// Where everything is kept, unless the user says else.
 pub(crate) const DATA_DIR: &str = "landfall-data";
+/// How many containers are prepared for one image, unless the user says else: a pipeline of two builds finds one for each.
+const PREPARED: usize = 2;
 
 /// `landfall serve`.
 #[derive(Debug, Clone, Args)]
@@ -45,6 +47,12 @@ pub(crate) struct Options {
     /// Let builds use image `host`, which guards against accidents only
     #[arg(long, help_heading = "Builds")]
     pub(crate) trust_host_image: bool,
+    /// Whether AWS's names lead to Landfall inside of builds: sts.us-east-1.amazonaws.com, an account's ECR registry, …
+    #[arg(long, value_enum, default_value_t = BuildNames::On, help_heading = "Builds")]
+    pub(crate) build_names: BuildNames,
+    /// How many containers wait, prepared, for each image and size that builds use; 0 for none [default: 2, 0 with dummy]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(0..=32), help_heading = "Builds")]
+    pub(crate) pool: Option<u8>,
     /// The account where a client names none
     #[arg(long, value_name = "ID", default_value = "000000000000", value_parser = account, help_heading = "Server")]
     pub(crate) account: String,
@@ -94,6 +102,15 @@ pub(crate) enum Engine {
     Dummy,
 }
 
+/// Where AWS's names lead inside of builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BuildNames {
+    /// To Landfall.
+    On,
+    /// Where they lead outside.
+    Off,
+}
+
 impl Options {
     /// Refuses combinations that would be unsafe or cannot work.
     ///
@@ -135,6 +152,12 @@ impl Options {
     /// Whether builds may use image `host`: on loopback in open mode everybody may.
     pub(crate) fn trusts_host_image(&self) -> bool {
         self.trust_host_image || self.auth == Auth::Open
+    }
+
+    /// How many prepared containers wait for builds on one image; the dummy's start at once, and tests count them.
+    pub(crate) fn pool(&self) -> usize {
+        let usual = if self.engine == Engine::Dummy { 0 } else { PREPARED };
+        self.pool.map_or(usual, usize::from)
     }
 
     /// The engine that `auto` means.

@@ -34,6 +34,18 @@ pub(crate) struct Services {
     pub(crate) guard: Guard,
     pub(crate) about: About,
     pub(crate) collection: Arc<Collection>,
+    /// For commands that are their own server.
+    pub(crate) inside: Inside,
+}
+
+/// The engine and the gated services, for who calls them in this process.
+#[derive(Clone)]
+pub(crate) struct Inside {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) s3: Arc<dyn aws::s3::S3>,
+    pub(crate) logs: Arc<dyn aws::logs::Logs>,
+    pub(crate) codebuild: Arc<dyn aws::codebuild::CodeBuild>,
+    pub(crate) codepipeline: Arc<dyn CodePipeline>,
 }
 
 /// How this server runs.
@@ -60,6 +72,8 @@ pub(super) struct Wiring<'w> {
     pub(super) tasks: &'w mut JoinSet<()>,
     /// Those who remove what is past its time.
     pub(super) collectors: Vec<Arc<dyn Collector>>,
+    /// What builds check out in place of CodeCommit's repositories: the folders of `landfall run`.
+    pub(super) folders: Option<Arc<dyn Sources>>,
 }
 
 /// What every service stands on.
@@ -74,6 +88,7 @@ struct Ground {
 
 /// The gated services that others call.
 struct Sisters {
+    engine: Arc<dyn Engine>,
     s3: Arc<aws::s3::Gated>,
     logs: Arc<aws::logs::Gated>,
     codecommit: Arc<aws::codecommit::Gated>,
@@ -94,9 +109,10 @@ impl Wiring<'_> {
         self.collectors.push(Arc::clone(&git) as _);
         let gate = registry::CODECOMMIT.gate(&ground.guard)?.violations(codecommit::violation);
         let codecommit = Arc::new(aws::codecommit::Gated::new(Arc::clone(&git) as _, gate));
-        let sources: Arc<dyn Sources> =
-            Arc::new(aws::internal::codecommit::Gated::new(Arc::clone(&git) as _, ground.guard.clone()));
-        let builds = self.codebuild(&ground, &s3, &logs, &sources).await?;
+        let sources = self.folders.take().unwrap_or_else(|| Arc::clone(&git) as _);
+        let sources: Arc<dyn Sources> = Arc::new(aws::internal::codecommit::Gated::new(sources, ground.guard.clone()));
+        let engine = self.engine().await?;
+        let builds = self.codebuild(&ground, &engine, &s3, &logs, &sources)?;
         let gate =
             registry::CODEBUILD.gate(&ground.guard)?.violations(codebuild::violation).passing(codebuild::PASSING);
         let codebuild = Arc::new(aws::codebuild::Gated::new(Arc::clone(&builds) as _, gate));
@@ -108,7 +124,7 @@ impl Wiring<'_> {
         let codedeploy = Arc::new(aws::codedeploy::Gated::new(Arc::clone(&deployments) as _, gate));
         self.collectors.push(Arc::clone(&deployments) as _);
         let host_commands = aws::codedeploy_commands::Gated::new(deployments, ground.guard.clone());
-        let sisters = Sisters { s3, logs, codecommit, sources, codebuild, pipeline_builds, codedeploy };
+        let sisters = Sisters { engine, s3, logs, codecommit, sources, codebuild, pipeline_builds, codedeploy };
         let pipelines = self.codepipeline(&ground, &sisters)?;
         self.collectors.push(Arc::clone(&pipelines) as _);
         self.serve(&ground, sisters, pipelines, git, host_commands)
@@ -132,6 +148,13 @@ impl Wiring<'_> {
         let gate = registry::CODEPIPELINE.gate(guard)?.passing(codepipeline::PASSING);
         let codepipeline = Arc::new(aws::codepipeline::Gated::new(pipelines, gate));
         let console = self.console(ground, Arc::clone(&codepipeline) as _, Arc::new(regions), &sisters);
+        let inside = Inside {
+            engine: Arc::clone(&sisters.engine),
+            s3: Arc::clone(&sisters.s3) as _,
+            logs: Arc::clone(&sisters.logs) as _,
+            codebuild: Arc::clone(&sisters.codebuild) as _,
+            codepipeline: Arc::clone(&codepipeline) as _,
+        };
         let s3 = s3::Wire::new(sisters.s3).public_host(public.as_ref().and_then(http::Uri::host));
         let api: Vec<Arc<dyn Dispatch>> = vec![
             sisters.codebuild,
@@ -145,7 +168,19 @@ impl Wiring<'_> {
         let s3 = if open { s3.trusting() } else { s3 };
         let (guard, about) = (guard.clone(), self.about(ground));
         let collection = self.collection(ground);
-        Ok(Arc::new(Services { authenticator, open, api, s3, git, host_commands, console, guard, about, collection }))
+        Ok(Arc::new(Services {
+            authenticator,
+            open,
+            api,
+            s3,
+            git,
+            host_commands,
+            console,
+            guard,
+            about,
+            collection,
+            inside,
+        }))
     }
 
     /// Collects daily what those who were wired have past its time.
@@ -236,9 +271,10 @@ impl Wiring<'_> {
         service
     }
 
-    async fn codebuild(
+    fn codebuild(
         &mut self,
         ground: &Ground,
+        engine: &Arc<dyn Engine>,
         s3: &Arc<aws::s3::Gated>,
         logs: &Arc<aws::logs::Gated>,
         sources: &Arc<dyn Sources>,
@@ -249,7 +285,7 @@ impl Wiring<'_> {
             clock: Arc::clone(&ground.clock),
             ids: Arc::clone(&ground.ids),
             principals: Arc::clone(&ground.iam) as _,
-            engine: self.engine().await?,
+            engine: Arc::clone(engine),
             logs: Arc::clone(logs) as _,
             s3: Arc::clone(s3) as _,
             codecommit: Arc::clone(sources),
@@ -338,6 +374,8 @@ impl Wiring<'_> {
             image_map: codebuild::ImageMap::parse(&rules).map_err(|error| user_error(error.to_string()))?,
             trust_host_image: options.trusts_host_image(),
             concurrency: std::thread::available_parallelism().map_or(1, usize::from),
+            pool: options.pool(),
+            disk_bytes: None,
             public_url: self.public_url.to_owned(),
         })
     }

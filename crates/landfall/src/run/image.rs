@@ -1,0 +1,103 @@
+//! Which image a build runs on, and its pull with a sign of life.
+
+use super::interrupts::Interrupts;
+use super::screen::Screen;
+use crate::exit::user_error;
+use crate::terminal::bytes;
+use engine::{Engine, EngineError, ImageRequest, Progress, PullPolicy};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What `landfall images build standard` makes.
+const STANDARD: &str = "landfall/standard:1";
+/// The machine's own files.
+pub(crate) const HOST: &str = "host";
+/// What AWS's curated images are called: they can be had nowhere.
+const CURATED: &str = "aws/codebuild/";
+
+/// The images of a run; what is said of a stand-in is said once.
+pub(crate) struct Images<'i> {
+    engine: &'i dyn Engine,
+    /// The user's own choice, for every build.
+    named: Option<&'i str>,
+    stand_in: Option<&'static str>,
+}
+
+impl<'i> Images<'i> {
+    pub(crate) fn new(engine: &'i dyn Engine, named: Option<&'i str>) -> Self {
+        Self { engine, named, stand_in: None }
+    }
+
+    /// The image to run for the one that the user names, else the project's own. Where neither does, or names one that
+    /// only AWS has: the standard image if it is here, else this machine's own files.
+    pub(crate) async fn choose(&mut self, projects: Option<&str>, screen: &Screen) -> String {
+        match self.named.or(projects) {
+            Some(named) if !named.starts_with(CURATED) => named.to_owned(),
+            _ => self.stand_in(screen).await.to_owned(),
+        }
+    }
+
+    async fn stand_in(&mut self, screen: &Screen) -> &'static str {
+        if let Some(found) = self.stand_in {
+            return found;
+        }
+        let standard = ImageRequest { pull: PullPolicy::Never, ..ImageRequest::of(STANDARD) };
+        let found = if self.engine.prepare(&standard).await.is_ok() {
+            screen.say("image     the standard image (--image names another)");
+            STANDARD
+        } else {
+            screen.say("image     host, a copy-on-write view of this machine's own files (--image names another)");
+            HOST
+        };
+        *self.stand_in.insert(found)
+    }
+}
+
+/// Has the engine make the image ready, with its progress on a terminal.
+///
+/// # Errors
+/// The user's: it cannot be had.
+pub(crate) async fn prepare(
+    engine: &dyn Engine,
+    image: &str,
+    quiet: bool,
+    interrupts: &mut Interrupts,
+) -> anyhow::Result<()> {
+    let bar = bar(!quiet && std::io::stderr().is_terminal());
+    let (shown, name) = (bar.clone(), image.to_owned());
+    let progress: Progress = Arc::new(move |pulled| {
+        shown.set_message(match pulled.total {
+            0 => format!("pulling {name}"),
+            total => format!("pulling {name}  {} of {}", bytes(pulled.done), bytes(total)),
+        });
+    });
+    let request = ImageRequest { progress: Some(progress), ..ImageRequest::of(image) };
+    let prepared = interrupts.unless(async { engine.prepare(&request).await.map_err(|error| explain(image, &error)) });
+    let prepared = prepared.await;
+    bar.finish_and_clear();
+    prepared.map(drop)
+}
+
+/// A moving line that is shown only once there is something to say.
+fn bar(live: bool) -> ProgressBar {
+    if !live {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+fn explain(image: &str, error: &EngineError) -> anyhow::Error {
+    match error {
+        EngineError::Image(reason) => user_error(format!(
+            "image {image}: {reason}\n--image host builds on this machine's own files, where nothing has to be pulled"
+        )),
+        other => user_error(other.to_string()),
+    }
+}

@@ -1,0 +1,154 @@
+//! The services of one run, in its own folder, with nobody else in them.
+
+use super::arguments::Arguments;
+use super::call;
+use super::home::{Home, left_behind};
+use crate::exit::user_error;
+use crate::serve::{InProcess, Inside, Options};
+use aws::internal::codecommit::Sources;
+use aws::s3::{CreateBucket, Versioning};
+use clap::Parser;
+use codebuild::model::Build;
+use engine::EngineKind;
+use kernel::{Caller, Page, Scope, Store, SystemClock};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where a run's resources are.
+pub(super) const ACCOUNT: &str = "000000000000";
+pub(super) const REGION: &str = "us-east-1";
+/// Names the engine that a run used, for who clears up behind it.
+const ENGINE: &str = "engine";
+
+/// Running services of this run alone.
+pub(super) struct Session {
+    process: InProcess,
+}
+
+impl Session {
+    /// Starts the services on the run's folder.
+    ///
+    /// # Errors
+    /// The user's: this machine or user cannot run containers yet.
+    pub(super) async fn open(
+        arguments: &Arguments,
+        home: &Home,
+        cache: &Path,
+        folders: Option<Arc<dyn Sources>>,
+    ) -> anyhow::Result<Self> {
+        let options = options(home, cache, arguments)?;
+        std::fs::write(home.path().join(ENGINE), kind_name(&options))?;
+        Ok(Self { process: InProcess::start(&options, folders).await? })
+    }
+
+    pub(super) fn services(&self) -> &Inside {
+        &self.process.services
+    }
+
+    /// The root of the run's account: whoever runs it.
+    pub(super) fn caller(&self) -> Caller {
+        Caller::root(&scope(), "landfall-run")
+    }
+
+    /// Makes a bucket.
+    pub(super) async fn create_bucket(&self, name: &str, versioned: bool) -> anyhow::Result<()> {
+        let (s3, caller) = (&self.services().s3, self.caller());
+        let input = CreateBucket { bucket: name.to_owned(), ..CreateBucket::default() };
+        call(s3.create_bucket(&caller, input).await)?;
+        if versioned {
+            call(s3.put_bucket_versioning(&caller, name, Versioning::Enabled).await)?;
+        }
+        Ok(())
+    }
+
+    /// Resolves when a part of it has ended, which is a fault of ours.
+    pub(super) async fn broken(&mut self) -> anyhow::Error {
+        self.process.broken().await
+    }
+
+    /// Stops the services.
+    pub(super) async fn end(self) {
+        self.process.end().await;
+    }
+}
+
+fn scope() -> Scope {
+    Scope::new(ACCOUNT, REGION)
+}
+
+/// `landfall serve` as a run wants it: open to its own builds, nothing prepared for others.
+fn options(home: &Home, cache: &Path, arguments: &Arguments) -> anyhow::Result<Options> {
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+    let data_dir = home.path().join("data");
+    let line: [OsString; 9] = [
+        "serve".into(),
+        "--auth=open".into(),
+        "--pool=0".into(),
+        "--account".into(),
+        ACCOUNT.into(),
+        "--region".into(),
+        REGION.into(),
+        "--data-dir".into(),
+        data_dir.into(),
+    ];
+    let line = Line::try_parse_from(line)?;
+    let options = Options { engine: arguments.engine, host_share: shares(&arguments.share)?, ..line.options };
+    options.check()?;
+    let _ = cache;
+    Ok(options)
+}
+
+/// Folders that are there, by their full paths.
+fn shares(named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let full = |path: &PathBuf| {
+        path.canonicalize().map_err(|error| user_error(format!("--share {}: {error}", path.display())))
+    };
+    named.iter().map(full).collect()
+}
+
+fn kind_name(options: &Options) -> &'static str {
+    options.engine_kind().name()
+}
+
+/// Ends and removes what runs that were killed have left.
+pub(super) async fn clear_up_after_killed_runs(cache: &Path) {
+    for home in left_behind(cache) {
+        if let Err(error) = clear(home).await {
+            tracing::warn!(error = format!("{error:#}"), "what a killed run left is not cleared yet");
+        }
+    }
+}
+
+/// Removes a run's containers, then its folder.
+pub(super) async fn clear(home: Home) -> anyhow::Result<()> {
+    let data_dir = home.path().join("data");
+    let containers = if data_dir.exists() { containers(&data_dir).await? } else { Vec::new() };
+    if !containers.is_empty() {
+        let kind = kind(&std::fs::read_to_string(home.path().join(ENGINE))?)?;
+        let agent = crate::agent_binary::locate(&data_dir)?;
+        let engine = engine::open(engine::EngineOptions::new(kind, &data_dir, agent)).await?;
+        for container in containers {
+            engine.remove(&container).await?;
+        }
+    }
+    tokio::task::spawn_blocking(move || home.close()).await??;
+    Ok(())
+}
+
+/// The containers of builds that were not complete.
+async fn containers(data_dir: &Path) -> anyhow::Result<Vec<String>> {
+    let store = Store::open(data_dir, Arc::new(SystemClock)).map_err(|error| user_error(error.to_string()))?;
+    let builds = store.service("codebuild").list::<Build>(&scope(), Page::default()).await?;
+    let open = builds.iter().filter(|build| !build.life.is_complete());
+    Ok(open.map(|build| build.container()).collect())
+}
+
+fn kind(name: &str) -> anyhow::Result<EngineKind> {
+    let all = [EngineKind::Auto, EngineKind::Sandbox, EngineKind::Docker, EngineKind::Dummy];
+    all.into_iter().find(|kind| kind.name() == name).ok_or_else(|| anyhow::anyhow!("no engine is called {name}"))
+}

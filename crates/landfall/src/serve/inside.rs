@@ -1,0 +1,62 @@
+//! The server's services in the process of another command: the same wiring, and no port. Only what runs in its
+//! containers reaches its listener, through their sockets.
+
+use super::services::Wiring;
+use super::{Inside, Options, drain, explain, open_to_us_alone, tls};
+use crate::listener::{BrowserGuard, Endpoints, Listener};
+use aws::internal::codecommit::Sources;
+use kernel::{Stop, Store, SystemClock, SystemIds};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Running services.
+pub(crate) struct InProcess {
+    pub(crate) services: Inside,
+    stop: Stop,
+    tasks: JoinSet<()>,
+}
+
+impl InProcess {
+    /// Opens the data folder that `options` name and starts everything on it; builds check `folders` out where their
+    /// source is CodeCommit.
+    ///
+    /// # Errors
+    /// The folder cannot be opened, or the engine cannot run here: sentences that say what to do.
+    pub(crate) async fn start(options: &Options, folders: Option<Arc<dyn Sources>>) -> anyhow::Result<Self> {
+        open_to_us_alone(&options.data_dir)?;
+        let stop = Stop::new();
+        let store = Store::open(&options.data_dir, Arc::new(SystemClock)).map_err(explain)?;
+        let (guard, endpoints) = (BrowserGuard::new(true, None), Endpoints::new(None));
+        let listener = Listener::new(guard, endpoints, tls::inside(options), Arc::new(SystemIds), stop.clone());
+        let mut tasks = JoinSet::new();
+        let wiring = Wiring {
+            options,
+            // Nobody outside reaches it: links to its pages would lead nowhere.
+            public_url: "",
+            store: &store,
+            listener: &listener,
+            stop: &stop,
+            tasks: &mut tasks,
+            collectors: Vec::new(),
+            folders,
+        };
+        let services = wiring.services().await?;
+        let inside = services.inside.clone();
+        listener.open(services);
+        Ok(Self { services: inside, stop, tasks })
+    }
+
+    /// Resolves when a reconciler has ended, which it does only by a fault of ours.
+    pub(crate) async fn broken(&mut self) -> anyhow::Error {
+        match self.tasks.join_next().await {
+            Some(ended) => anyhow::anyhow!("a part of the server ended by itself: {ended:?}"),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops everything and waits for it.
+    pub(crate) async fn end(self) {
+        self.stop.trigger();
+        drain(self.tasks).await;
+    }
+}
