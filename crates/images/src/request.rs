@@ -21,9 +21,12 @@ pub struct ImageRequest {
 /// Whether an image's registry may be asked for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PullPolicy {
-    /// Where it is not here, or its tag may have moved on.
+    /// Where it is not here; where a tag led to it, its registry is asked now and then whether the tag has moved on, and
+    /// what is here does where that does not answer. Images that were loaded from files stay as they are.
     #[default]
     IfMissing,
+    /// Always, also for what was loaded.
+    Always,
     /// Never: it is here, or it is an error.
     Never,
 }
