@@ -30,13 +30,13 @@ class Builds:
             environment={"type": "LINUX_CONTAINER", "image": image, "computeType": "BUILD_GENERAL1_SMALL"},
         )
 
-    def run(self, *commands: str, without_endpoint: bool = True) -> str:
+    def run(self, *commands: str, without_endpoint: bool = True, env: dict | None = None) -> str:
         """Runs the commands in one shell of a build, without any hint of an endpoint, and answers what they wrote."""
         script = "\n".join([*(["unset AWS_ENDPOINT_URL"] if without_endpoint else []), *map(textwrap.dedent, commands)])
         # The log shows each command: so encoded, what the script says is not taken for what it wrote.
         hidden = base64.b64encode(script.encode()).decode()
         command = f"echo {hidden} | base64 -d >/tmp/script && bash -e /tmp/script"
-        spec = json.dumps({"version": "0.2", "phases": {"build": {"commands": [command]}}})
+        spec = json.dumps({"version": "0.2", "env": env or {}, "phases": {"build": {"commands": [command]}}})
         codebuild = self.server.client("codebuild")
         build = codebuild.start_build(projectName="names", buildspecOverride=spec)["build"]["id"]
 
@@ -95,6 +95,23 @@ def test_git_clones_and_pushes_by_codecommits_own_url(builds, tmp_path):
     )
     assert "refs/heads/main" in log
     git(tmp_path, "clone", "--quiet", builds.server.clone_url("by-name"), "copy")
+    assert (tmp_path / "copy/file").read_text() == "text\n"
+
+
+def test_codebuilds_own_credential_helper_needs_no_aws_command_line(builds, tmp_path):
+    """`git-credential-helper: yes`, by CodeCommit's name and by the endpoint; other hosts' passwords are not its business."""
+    builds.server.client("codecommit").create_repository(repositoryName="helped")
+    log = builds.run(
+        "export PATH=/usr/bin:/bin; git config --global user.name Build && git config --global user.email build@example.org",
+        f"git clone -q https://{GIT}/v1/repos/helped work && cd work",
+        "git checkout -q -b main && echo text > file && git add file && git commit -q -m 'From a build'",
+        "git push -q origin main",
+        "git ls-remote http://127.0.0.1:4566/v1/repos/helped",
+        "printf 'protocol=https\\nhost=github.com\\npath=x\\n\\n' | GIT_TERMINAL_PROMPT=0 git credential fill 2>&1 || echo not ours",
+        env={"git-credential-helper": "yes"},
+    )
+    assert "refs/heads/main" in log and "not ours" in log
+    git(tmp_path, "clone", "--quiet", builds.server.clone_url("helped"), "copy")
     assert (tmp_path / "copy/file").read_text() == "text\n"
 
 

@@ -66,6 +66,7 @@ fn job(variables: &[(&str, &str); 2]) -> ToAgent {
         exported_variables: vec![],
         expressions: vec![],
         masked: vec![],
+        git_credentials: false,
         timeout_ms: 60_000,
     }))
 }

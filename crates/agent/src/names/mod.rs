@@ -61,13 +61,13 @@ impl Names {
         match Trust::install(Path::new("/"), &authority, &named_bundles()) {
             Ok(trust) => names.trust = Some(trust),
             Err(error) => {
-                names.note(format!("programs do not trust AWS's names here, which lead to Landfall: {error}"))
+                names.note(format!("programs do not trust AWS's names here, which lead to Landfall: {error}"));
             }
         }
         names.authority = Some(authority);
         if let Err(error) = resolve(Doorway::new(sockets)).await {
-            names
-                .note(format!("only AWS's usual names lead to Landfall, by {HOSTS}: no resolver can be here: {error}"));
+            let what = "only AWS's usual names lead to Landfall";
+            names.note(format!("{what}, by {HOSTS}: no resolver can be here: {error}"));
             names.by_hosts = true;
             let doorway = Doorway::new(sockets);
             if let Err(error) = doorway.open().await {

@@ -26,6 +26,9 @@ pub struct Job {
     /// `app-$(date +%Y-%m-%d)`. Answered by [`super::Report::Expressions`].
     #[serde(default)]
     pub expressions: Vec<String>,
+    /// Whether Git gets the role's credentials for CodeCommit by itself (`git-credential-helper` of the buildspec).
+    #[serde(default)]
+    pub git_credentials: bool,
     /// Exact values that are written as `***` in the log.
     pub masked: Vec<Secret>,
     /// Time left for all phases together, in milliseconds, counted from the arrival of the job.

@@ -91,6 +91,7 @@ impl Agent {
             exported_variables: vec![],
             expressions: vec![],
             masked: vec![],
+            git_credentials: false,
             timeout_ms: 60_000,
         }
     }
