@@ -130,7 +130,7 @@ fn split_registry(name: &str) -> (String, String) {
     let looks_like_host =
         |part: &str| part.contains(['.', ':']) || part == "localhost" || part.bytes().any(|b| b.is_ascii_uppercase());
     let (registry, repository) = match name.split_once('/') {
-        Some((first, rest)) if looks_like_host(first) => (first.to_lowercase(), rest),
+        Some((first, rest)) if looks_like_host(first) => (first.to_owned(), rest),
         _ => (DOCKER_HUB.to_owned(), name),
     };
     let registry = if registry == "index.docker.io" { DOCKER_HUB.to_owned() } else { registry };
@@ -203,7 +203,7 @@ mod tests {
             ("localhost:5000/app", "localhost:5000/app:latest", "localhost:5000/app:latest"),
             ("127.0.0.1:5000/a/b/c:v1.2_3-x", "127.0.0.1:5000/a/b/c:v1.2_3-x", "127.0.0.1:5000/a/b/c:v1.2_3-x"),
             ("[::1]:5000/app:1", "[::1]:5000/app:1", "[::1]:5000/app:1"),
-            ("Registry/app", "registry/app:latest", "registry/app:latest"),
+            ("Registry/app", "Registry/app:latest", "Registry/app:latest"),
             ("a__b/c--d.e_f", "docker.io/a__b/c--d.e_f:latest", "a__b/c--d.e_f:latest"),
             (
                 "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ci/node:20",

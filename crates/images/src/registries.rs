@@ -48,7 +48,7 @@ impl Registries {
     pub(crate) fn endpoints(&self, registry: &str) -> Result<Vec<Uri>, ImageError> {
         let host = if registry == DOCKER_HUB { "registry-1.docker.io" } else { registry };
         let schemes: &[&str] = if is_loopback(registry) { &["https", "http"] } else { &["https"] };
-        let mut endpoints = self.mirrors.get(registry).cloned().unwrap_or_default();
+        let mut endpoints = self.mirrors.get(&registry.to_lowercase()).cloned().unwrap_or_default();
         for scheme in schemes {
             let url: Result<Uri, _> = format!("{scheme}://{host}").parse();
             endpoints.push(url.map_err(|error| ImageError::Setting(format!("registry {registry}: {error}")))?);

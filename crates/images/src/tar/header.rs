@@ -77,14 +77,12 @@ pub(super) fn text(field: &[u8]) -> &[u8] {
 /// A number is written in octal digits, or as GNU writes large ones, in binary with the highest bit set.
 fn number(field: &[u8]) -> io::Result<u64> {
     if field[0] & 0x80 != 0 {
-        let negative = field[0] & 0x40 != 0;
         let (high, low) = field.split_at(field.len() - 8);
-        let fits = high[0] & 0x7f == 0 && high[1..].iter().all(|byte| *byte == 0) && !high.is_empty();
-        if field.len() == 8 {
+        let Some((mark, high)) = high.split_first() else {
             // Owners' fields are eight bytes: the first is the mark.
-            return low[1..].iter().try_fold(0_u64, |sum, byte| Ok(sum << 8 | u64::from(*byte)));
-        }
-        if negative || !fits {
+            return Ok(low[1..].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
+        };
+        if *mark != 0x80 || high.iter().any(|byte| *byte != 0) {
             return Err(broken("a header of the archive has a number that is too large"));
         }
         return Ok(low.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));

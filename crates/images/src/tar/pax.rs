@@ -84,10 +84,11 @@ mod tests {
     #[test]
     fn records_are_taken_up() {
         let mut extension = Extension::default();
-        extension.read(b"12 path=a/b\n9 size=7\n20 mtime=12.5000001\n31 SCHILY.xattr.user.x=a=\nb\0c12\n").unwrap();
+        extension.read(b"12 path=a/b\n10 size=7\n20 mtime=12.5000001\n").unwrap();
+        extension.read(b"30 SCHILY.xattr.user.x=a=\nb\0c\n").unwrap();
         assert_eq!(extension.path.as_deref(), Some(&b"a/b"[..]));
         assert_eq!((extension.size, extension.mtime), (Some(7), Some((12, 500_000_100))));
-        assert_eq!(extension.xattrs, [(b"user.x".to_vec(), b"a=\nb\0c12".to_vec())]);
+        assert_eq!(extension.xattrs, [(b"user.x".to_vec(), b"a=\nb\0c".to_vec())]);
     }
 
     #[test]
