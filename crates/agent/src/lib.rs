@@ -3,7 +3,8 @@
 //! - `landfall-agent build`: the first process of a build container. It takes its job over a Unix
 //!   socket, unpacks sources, runs the phases in one shell and streams output back ([`protocol`]).
 //! - `landfall-agent host`: the CodeDeploy agent of a host.
-//! - `landfall-agent link-local`: puts the network of a Docker or Podman container right.
+//! - `landfall-agent enter`: the way into a container of Docker or Podman.
+//! - `landfall-agent git-credential`: a build's Git asks it for CodeCommit's passwords.
 //! - `landfall-agent shim`: keeps a container's output and exit record while the server restarts.
 //!
 //! The server links only [`protocol`]; everything here stays free of the store and of AWS shapes,
@@ -12,9 +13,10 @@
 pub mod archive;
 pub mod build;
 mod der;
+pub mod enter;
 pub mod forward;
+pub mod git_credential;
 pub mod host;
-pub mod link_local;
 pub mod names;
 pub mod process;
 pub mod protocol;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: landfall-agent build | host [--config FILE] | shim … | --version";
+const USAGE: &str = "usage: landfall-agent build [--docker] | host [--config FILE] | shim … | enter … | --version";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -11,9 +11,11 @@ fn main() -> ExitCode {
     match subcommand.as_deref() {
         // Before any thread or runtime exists: the shim forks.
         Some("shim") => agent::shim::main(arguments),
+        Some("enter") => agent::enter::main(arguments),
         Some("mark") => agent::build::mark(arguments),
-        Some("build") => run(agent::build::run()),
+        Some("build") => run(agent::build::run(arguments)),
         Some("host") => run(agent::host::run(arguments)),
+        Some("git-credential") => git_credential(arguments),
         Some("--version") => version(),
         _ => usage(arguments),
     }
@@ -33,6 +35,16 @@ fn run(work: impl Future<Output = std::io::Result<()>>) -> ExitCode {
         Err(error) => {
             eprintln!("landfall-agent: {error}");
             ExitCode::from(70)
+        }
+    }
+}
+
+fn git_credential(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    match agent::git_credential::run(arguments.next().and_then(|word| word.into_string().ok()).as_deref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("landfall-agent git-credential: {error}");
+            ExitCode::FAILURE
         }
     }
 }

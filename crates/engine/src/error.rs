@@ -28,6 +28,14 @@ pub enum EngineError {
         /// What the runtime said.
         reason: String,
     },
+    /// The container daemon did not do what it was asked.
+    #[error("the container daemon could not {action}: {reason}")]
+    Daemon {
+        /// What it was asked.
+        action: &'static str,
+        /// Its own words.
+        reason: String,
+    },
     /// The container's OCI configuration could not be put together.
     #[error("the container's OCI configuration: {0}")]
     Configuration(#[from] oci_spec::OciSpecError),
@@ -41,6 +49,17 @@ pub enum EngineError {
         /// The system's answer.
         source: std::io::Error,
     },
+}
+
+/// Each of its sentences says what would do; what is the store's own fault is this engine's.
+impl From<images::ImageError> for EngineError {
+    fn from(error: images::ImageError) -> Self {
+        match error {
+            images::ImageError::Io { action, path, source } => Self::Io { action, path, source },
+            images::ImageError::Setting(text) => Self::Unusable(text),
+            other => Self::Image(other.to_string()),
+        }
+    }
 }
 
 impl EngineError {

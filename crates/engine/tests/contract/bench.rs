@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engine::{ContainerSpec, Engine, EngineKind, EngineOptions, Exec, OutputStream};
+use engine::{ContainerSpec, Engine, EngineKind, EngineOptions, Exec, ImageRequest, OutputStream};
 use futures::StreamExt;
 use tempfile::TempDir;
 
@@ -10,6 +10,8 @@ pub(crate) struct Bench {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) options: EngineOptions,
     pub(crate) folder: TempDir,
+    /// The id of the image that [`Bench::container`] names.
+    pub(crate) image: String,
 }
 
 impl Bench {
@@ -21,12 +23,31 @@ impl Bench {
         Self::in_folder(EngineKind::Dummy, Path::new(env!("CARGO_TARGET_TMPDIR")), Vec::new()).await
     }
 
+    /// A bench over a daemon that `scripts/with-daemons` started; `None` where it did not, which CI does not let pass.
+    pub(crate) async fn daemon(variable: &str) -> Option<Self> {
+        let Ok(socket) = std::env::var(variable) else {
+            assert!(std::env::var_os("CI").is_none(), "{variable} is not set: run tests by scripts/with-daemons");
+            eprintln!("passed over: run tests by scripts/with-daemons to have a daemon in {variable}");
+            return None;
+        };
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let options = EngineOptions {
+            docker_host: Some(socket),
+            trust_host_image: true,
+            ..EngineOptions::new(EngineKind::Docker, folder.path(), program())
+        };
+        let engine = engine::open(options.clone()).await.unwrap();
+        let image = std::env::var("LANDFALL_TEST_IMAGE").unwrap();
+        let image = engine.prepare(&ImageRequest::of(image)).await.unwrap();
+        Some(Self { engine, options, folder, image })
+    }
+
     /// A bench whose data folder is under `parent`.
     pub(crate) async fn in_folder(kind: EngineKind, parent: &Path, host_share: Vec<PathBuf>) -> Self {
         let folder = tempfile::tempdir_in(parent).unwrap();
         let options =
             EngineOptions { host_share, trust_host_image: true, ..EngineOptions::new(kind, folder.path(), program()) };
-        Self { engine: engine::open(options.clone()).await.unwrap(), options, folder }
+        Self { engine: engine::open(options.clone()).await.unwrap(), options, folder, image: "host".to_owned() }
     }
 
     /// Drops the engine and opens another one on the same data folder.
@@ -38,9 +59,23 @@ impl Bench {
         self.engine = engine::open(self.options.clone()).await.unwrap();
     }
 
-    /// Runs a shell script in the sandbox to its end: exit and output.
+    /// A container of the bench's image that does what the script says.
+    pub(crate) fn container(&self, id: &str, script: Script) -> ContainerSpec {
+        let mut spec = script.container(id);
+        spec.image.clone_from(&self.image);
+        spec
+    }
+
+    /// A container of the bench's image that runs a shell script.
+    pub(crate) fn shell(&self, id: &str, script: &str) -> ContainerSpec {
+        let mut spec = ContainerSpec::new(id, ["sh", "-c", script]);
+        spec.image.clone_from(&self.image);
+        spec
+    }
+
+    /// Runs a shell script to its end: exit and output.
     pub(crate) async fn run(&self, script: &str) -> (engine::Exit, String) {
-        self.run_spec(ContainerSpec::new("job", ["sh", "-c", script])).await
+        self.run_spec(self.shell("job", script)).await
     }
 
     pub(crate) async fn run_spec(&self, spec: ContainerSpec) -> (engine::Exit, String) {

@@ -4,7 +4,7 @@ use crate::bench::{Bench, Script, text};
 
 pub(crate) async fn streams_output_and_tells_the_exit_code(bench: Bench) {
     let script = Script { output: "hello", sleep_ms: 300, exit: 3, ..Script::default() };
-    let spec = script.container("a");
+    let spec = bench.container("a", script);
     bench.engine.prepare(&ImageRequest::of("host")).await.unwrap();
     assert_eq!(bench.engine.start(&spec).await.unwrap(), Started::Now);
     let mut output = bench.engine.output("a", 0).await.unwrap();
@@ -17,14 +17,14 @@ pub(crate) async fn streams_output_and_tells_the_exit_code(bench: Bench) {
 }
 
 pub(crate) async fn tells_the_signal(bench: Bench) {
-    bench.engine.start(&Script::sleeps().container("a")).await.unwrap();
+    bench.engine.start(&bench.container("a", Script::sleeps())).await.unwrap();
     bench.engine.signal("a", Signal::Kill).await.unwrap();
     assert_eq!(bench.engine.wait("a").await.unwrap(), Exit::signal(9));
 }
 
 pub(crate) async fn waits_again_and_in_parallel(bench: Bench) {
     let script = Script { sleep_ms: 200, exit: 7, ..Script::default() };
-    bench.engine.start(&script.container("a")).await.unwrap();
+    bench.engine.start(&bench.container("a", script)).await.unwrap();
     let (one, two) = tokio::join!(bench.engine.wait("a"), bench.engine.wait("a"));
     assert_eq!((one.unwrap(), two.unwrap()), (Exit::code(7), Exit::code(7)));
     assert_eq!(bench.engine.wait("a").await.unwrap(), Exit::code(7));
@@ -32,7 +32,7 @@ pub(crate) async fn waits_again_and_in_parallel(bench: Bench) {
 
 pub(crate) async fn passes_signals_on(bench: Bench) {
     let script = Script { output: "ready", exit_on_term: Some(5), ..Script::sleeps() };
-    bench.engine.start(&script.container("a")).await.unwrap();
+    bench.engine.start(&bench.container("a", script)).await.unwrap();
     let mut output = bench.engine.output("a", 0).await.unwrap();
     // The trap is set before the output is written.
     futures::StreamExt::next(&mut output).await.unwrap().unwrap();
@@ -44,14 +44,14 @@ pub(crate) async fn passes_signals_on(bench: Bench) {
 
 pub(crate) async fn kill_cannot_be_refused(bench: Bench) {
     let script = Script { exit_on_term: Some(5), ..Script::sleeps() };
-    bench.engine.start(&script.container("a")).await.unwrap();
+    bench.engine.start(&bench.container("a", script)).await.unwrap();
     bench.engine.signal("a", Signal::Kill).await.unwrap();
     assert_eq!(bench.engine.wait("a").await.unwrap().ending, Ending::Signal(9));
 }
 
 pub(crate) async fn second_start_finds_the_first(bench: Bench) {
     let script = Script { sleep_ms: 200, exit: 1, ..Script::default() };
-    let spec = script.container("a");
+    let spec = bench.container("a", script);
     let (one, two) = tokio::join!(bench.engine.start(&spec), bench.engine.start(&spec));
     let mut started = [one.unwrap(), two.unwrap()];
     started.sort_by_key(|started| *started == Started::Before);
@@ -63,18 +63,18 @@ pub(crate) async fn second_start_finds_the_first(bench: Bench) {
 
 pub(crate) async fn remove_is_idempotent_and_kills(bench: Bench) {
     bench.engine.remove("never-there").await.unwrap();
-    bench.engine.start(&Script::sleeps().container("a")).await.unwrap();
+    bench.engine.start(&bench.container("a", Script::sleeps())).await.unwrap();
     bench.engine.remove("a").await.unwrap();
     bench.engine.remove("a").await.unwrap();
     let gone = bench.engine.wait("a").await;
     assert!(matches!(gone, Err(EngineError::NoContainer(_))), "{gone:?}");
-    let again = Script { exit: 2, ..Script::default() }.container("a");
+    let again = bench.container("a", Script { exit: 2, ..Script::default() });
     assert_eq!(bench.engine.start(&again).await.unwrap(), Started::Now);
     assert_eq!(bench.engine.wait("a").await.unwrap(), Exit::code(2));
 }
 
 pub(crate) async fn output_from_any_byte(bench: Bench) {
-    bench.engine.start(&Script { output: "0123456789", ..Script::default() }.container("a")).await.unwrap();
+    bench.engine.start(&bench.container("a", Script { output: "0123456789", ..Script::default() })).await.unwrap();
     bench.engine.wait("a").await.unwrap();
     for (from, expected) in [(0, "0123456789"), (4, "456789"), (10, ""), (99, "")] {
         assert_eq!(text(bench.engine.output("a", from).await.unwrap()).await, expected);
@@ -98,7 +98,7 @@ pub(crate) async fn runs_eight_at_once(bench: Bench) {
         let bench = &bench;
         async move {
             let id = format!("c{number}");
-            let spec = Script { exit: number, output: "x", ..Script::default() }.container(&id);
+            let spec = bench.container(&id, Script { exit: number, output: "x", ..Script::default() });
             bench.engine.start(&spec).await.unwrap();
             assert_eq!(bench.engine.wait(&id).await.unwrap(), Exit::code(number));
             assert_eq!(text(bench.engine.output(&id, 0).await.unwrap()).await, "x");

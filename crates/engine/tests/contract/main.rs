@@ -1,10 +1,11 @@
-//! The contract of `Engine`, written once and run over every engine; and what only the sandbox promises.
+//! The contract of `Engine`, written once and run over every engine; and what only the sandbox or only a daemon promises.
 //!
-//! The sandbox's tests need root and runc.
+//! The sandbox's tests need root and runc; those of Docker and Podman are run by `scripts/with-daemons cargo test -p engine`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bench;
 mod cargo_build;
+mod daemons;
 mod deaths;
 mod exec;
 mod isolation;
@@ -20,6 +21,24 @@ macro_rules! contract {
             $($(
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $name() { crate::$module::$name(crate::bench::Bench::sandbox().await).await }
+            )+)+
+        }
+        mod docker {
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    let Some(bench) = crate::bench::Bench::daemon("LANDFALL_TEST_DOCKER").await else { return };
+                    crate::$module::$name(bench).await
+                }
+            )+)+
+        }
+        mod podman {
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    let Some(bench) = crate::bench::Bench::daemon("LANDFALL_TEST_PODMAN").await else { return };
+                    crate::$module::$name(bench).await
+                }
             )+)+
         }
         mod dummy {

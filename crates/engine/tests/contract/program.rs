@@ -1,4 +1,4 @@
-//! What the contract tests need as a program of its own: the shim alone, which they give the sandbox as its agent,
+//! What the contract tests need as a program of its own: the shim alone, which they give the engines as their agent,
 //! and a server that starts a container and is then killed.
 
 use std::ffi::OsString;
@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next().as_ref().and_then(|word| word.to_str()) {
         Some("shim") => agent::shim::main(arguments),
+        Some("enter") => agent::enter::main(arguments),
         Some("serve") => serve(arguments),
         _ => ExitCode::from(64),
     }

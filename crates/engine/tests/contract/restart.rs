@@ -4,7 +4,7 @@ use crate::bench::{Bench, Script, text};
 
 pub(crate) async fn finds_running_and_ended_containers_by_label(mut bench: Bench) {
     let labelled = |id: &str, script: Script, label: &str| {
-        let mut spec = script.container(id);
+        let mut spec = bench.container(id, script);
         spec.labels.insert("build".to_owned(), label.to_owned());
         spec
     };
@@ -33,7 +33,7 @@ pub(crate) async fn finds_running_and_ended_containers_by_label(mut bench: Bench
 
 pub(crate) async fn wait_goes_on_over_a_restart(mut bench: Bench) {
     let script = Script { output: "done", sleep_ms: 400, exit: 6, ..Script::default() };
-    bench.engine.start(&script.container("a")).await.unwrap();
+    bench.engine.start(&bench.container("a", script)).await.unwrap();
     bench.restart().await;
     assert_eq!(bench.engine.wait("a").await.unwrap(), Exit::code(6));
     assert_eq!(text(bench.engine.output("a", 0).await.unwrap()).await, "done");
