@@ -119,7 +119,7 @@ async fn run(line: config::Line<Landfall>) -> anyhow::Result<()> {
         Command::Gc(arguments) => data::gc::run(arguments).await,
         Command::Api(Api { command: ApiCommand::Coverage { json } }) => coverage::print(json),
         Command::Console(arguments) => console::run(&arguments).await,
-        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments).await,
         Command::Env(arguments) => environment::run(&arguments),
         Command::Status(arguments) => status::run(&arguments).await,
         Command::Pipeline(arguments) => pipeline::run(arguments).await,

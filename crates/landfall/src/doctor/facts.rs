@@ -2,6 +2,7 @@
 
 use super::version::Version;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A machine.
 #[derive(Debug, Clone)]
@@ -14,7 +15,11 @@ pub(super) struct Facts {
     pub(super) cgroups: Cgroups,
     pub(super) user_namespaces: UserNamespaces,
     pub(super) overlayfs: bool,
-    pub(super) runc: Option<Version>,
+    pub(super) runtimes: Runtimes,
+    pub(super) subordinate: Subordinate,
+    pub(super) sandbox: Sandbox,
+    pub(super) daemon: Option<Daemon>,
+    pub(super) images: Option<Images>,
     pub(super) git: Option<Version>,
     pub(super) ways_out: WaysOut,
     /// Whether the agent is in our file or beside it.
@@ -64,13 +69,60 @@ pub(super) struct UserNamespaces {
     pub(super) apparmor_restricts: Option<bool>,
 }
 
+/// The programs that make containers out of OCI bundles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Runtimes {
+    pub(super) runc: Option<Version>,
+    pub(super) crun: Option<Version>,
+}
+
+/// Further ids for the containers of an ordinary user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Subordinate {
+    /// `newuidmap` and `newgidmap` are there.
+    pub(super) programs: bool,
+    /// /etc/subuid and /etc/subgid have a range for this user.
+    pub(super) ranges: bool,
+}
+
+/// What became of a container that ran `true`, within limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Sandbox {
+    /// It did; how long from its start to its end, and how it could have reached other networks.
+    Ran { took: Duration, way_out: Option<&'static str> },
+    /// Why not, with what to do, as the server would say it.
+    Failed(String),
+    /// There is no agent or no place to try it in, which other findings tell.
+    NotTried,
+}
+
+/// A Docker or Podman daemon that answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Daemon {
+    pub(super) socket: String,
+    /// `Docker 20.10.24`.
+    pub(super) name: String,
+    /// The API's version, `1.41`.
+    pub(super) api: String,
+}
+
+/// What the store of images holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Images {
+    pub(super) count: usize,
+    /// Bytes, unpacked; layers that several have are counted for each.
+    pub(super) bytes: u64,
+    /// The standard image is among them.
+    pub(super) standard: bool,
+}
+
 /// Programs that could give builds a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct WaysOut {
     pub(super) pasta: bool,
     pub(super) slirp4netns: bool,
-    pub(super) nft: bool,
-    pub(super) iptables: bool,
+    /// /dev/net/tun is there, which both need.
+    pub(super) tun: bool,
 }
 
 /// What the clock says.

@@ -29,9 +29,9 @@ pub(crate) struct Arguments {
 }
 
 /// Prints the findings; exits 1 when something that is needed is missing.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let folder = crate::config::data_dir_or(arguments.data_dir.as_deref())?;
-    let findings = rules::judge(&probe::machine(&folder, arguments.listen));
+    let findings = rules::judge(&probe::machine(&folder, arguments.listen).await);
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&findings.iter().map(json).collect::<Vec<_>>())?);
     } else {

@@ -1,6 +1,8 @@
 //! What the facts mean, and what to do about them. Pure.
 
-use super::facts::{Cgroups, Clock, Facts, Folder, FolderState, Packages, Port, UserNamespaces, WaysOut};
+mod containers;
+
+use super::facts::{Clock, Facts, Folder, FolderState, Packages, Port};
 use super::version::Version;
 use crate::terminal::bytes;
 
@@ -8,8 +10,6 @@ use crate::terminal::bytes;
 const KERNEL: Version = Version(5, 4, 0);
 /// `git upload-pack --http-backend-info-refs` is known.
 const GIT: Version = Version(2, 34, 0);
-/// CVE-2024-21626 lets a container out in earlier ones, unless the distribution has mended them.
-const RUNC: Version = Version(1, 1, 12);
 /// Less room soon ends in failed builds.
 const ROOM: u64 = 5_000_000_000;
 /// Less room is none.
@@ -75,14 +75,17 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     let install = |package: &str| install(facts.packages, facts.root, package);
     [
         ("kernel", kernel(facts.kernel)),
-        ("user", user(facts.root)),
-        ("cgroups", cgroups(facts.cgroups)),
-        ("user namespaces", user_namespaces(facts.user_namespaces, facts.root)),
-        ("overlayfs", overlayfs(facts.overlayfs)),
-        ("runc", runc(facts.runc, &install("runc"))),
+        ("user", containers::user(facts.root, facts.subordinate, &install("uidmap"))),
+        ("cgroups", containers::cgroups(facts.cgroups, facts.root)),
+        ("user namespaces", containers::user_namespaces(facts.user_namespaces, facts.root)),
+        ("overlayfs", containers::overlayfs(facts.overlayfs)),
+        ("OCI runtime", containers::runtime(facts.runtimes, &install("runc"))),
         ("agent", agent(facts.agent)),
+        ("sandbox", containers::sandbox(&facts.sandbox)),
+        ("network", containers::network(facts, &install(pasta(facts.packages)))),
+        ("daemon", containers::daemon(facts.daemon.as_ref())),
+        ("images", containers::images(facts.images)),
         ("git", git(facts.git, &install("git"))),
-        ("network", network(facts.ways_out, facts.root, &install(pasta(facts.packages)))),
         ("open files", open_files(facts.open_files)),
         ("clock", clock(facts.clock)),
         ("port", port(&facts.port)),
@@ -120,70 +123,6 @@ fn kernel(found: Option<Version>) -> Verdict {
     }
 }
 
-fn user(root: bool) -> Verdict {
-    if root {
-        return ok("root");
-    }
-    fail("not root: the sandbox of builds makes namespaces and overlays", "sudo landfall serve")
-}
-
-fn cgroups(found: Cgroups) -> Verdict {
-    match found {
-        Cgroups::V2 { writable: true, controllers: true } => ok("version 2"),
-        Cgroups::V2 { writable: false, .. } => fail(
-            "version 2, but no group can be made: builds cannot be bounded",
-            "run as root, or under systemd with Delegate=yes (packaging/landfall.service)",
-        ),
-        Cgroups::V2 { controllers: false, .. } => warn(
-            "version 2 without memory and pids: a build can take all of the machine",
-            "echo '+memory +pids +cpu' > /sys/fs/cgroup/cgroup.subtree_control, or Delegate=yes under systemd",
-        ),
-        Cgroups::V1 { writable: true, hybrid } => {
-            ok(if hybrid { "version 1 and 2 (hybrid): runc takes it, crun does not" } else { "version 1" })
-        }
-        Cgroups::V1 { writable: false, .. } => {
-            fail("version 1, but no group can be made: builds cannot be bounded", "run as root, outside of a container")
-        }
-        Cgroups::None => fail("not mounted: runc needs them", "mount -t cgroup2 none /sys/fs/cgroup"),
-    }
-}
-
-fn user_namespaces(found: UserNamespaces, root: bool) -> Verdict {
-    // Root's containers need none; they are for running without root, which is to come.
-    let (level, unneeded) = if root { (Level::Ok, " (root needs none)") } else { (Level::Warn, "") };
-    let shut = |says: &str, fix: &str| (level, format!("{says}{unneeded}"), (!root).then(|| fix.to_owned()));
-    match found {
-        UserNamespaces { most: Some(0), .. } => shut("none are allowed", "sysctl -w user.max_user_namespaces=15000"),
-        UserNamespaces { unprivileged_clone: Some(false), .. } => {
-            shut("for root alone", "sysctl -w kernel.unprivileged_userns_clone=1")
-        }
-        UserNamespaces { apparmor_restricts: Some(true), .. } => shut(
-            "restricted by AppArmor, as on Ubuntu since 24.04",
-            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
-        ),
-        UserNamespaces { most: None, .. } => shut("this kernel has none", "use a kernel with CONFIG_USER_NS"),
-        _ => ok("allowed"),
-    }
-}
-
-fn overlayfs(found: bool) -> Verdict {
-    if found {
-        return ok("there");
-    }
-    fail("this kernel does not have it loaded: builds see the machine's files through overlays", "modprobe overlay")
-}
-
-fn runc(found: Option<Version>, install: &str) -> Verdict {
-    match found {
-        Some(version) if version >= RUNC => ok(version.to_string()),
-        Some(version) => warn(
-            format!("{version}; {RUNC} mended CVE-2024-21626, which distributions may have done in theirs"),
-            install,
-        ),
-        None => fail("not found: it starts the containers of builds", install),
-    }
-}
-
 fn agent(found: bool) -> Verdict {
     if found {
         return ok("landfall-agent is there");
@@ -196,19 +135,6 @@ fn git(found: Option<Version>, install: &str) -> Verdict {
         Some(version) if version >= GIT => ok(version.to_string()),
         Some(version) => fail(format!("{version}; {GIT} is needed to serve repositories"), install),
         None => fail("not found: it serves the repositories", install),
-    }
-}
-
-/// Builds of this version have loopback alone, with Landfall on it.
-fn network(found: WaysOut, root: bool, install: &str) -> Verdict {
-    const NOW: &str = "in this version builds reach Landfall alone";
-    match found {
-        WaysOut { pasta: true, .. } => ok(format!("pasta is a way out for builds; {NOW}")),
-        WaysOut { slirp4netns: true, .. } => ok(format!("slirp4netns is a way out for builds; {NOW}")),
-        WaysOut { nft: true, .. } | WaysOut { iptables: true, .. } if root => {
-            ok(format!("root can masquerade a way out for builds; {NOW}"))
-        }
-        _ => warn(format!("no way out for builds (pasta, slirp4netns); {NOW}"), install),
     }
 }
 

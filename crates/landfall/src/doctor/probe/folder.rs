@@ -20,7 +20,7 @@ pub(super) fn look(path: &Path) -> Folder {
 }
 
 /// The nearest folder above that is there.
-fn existing(path: &Path) -> PathBuf {
+pub(super) fn existing(path: &Path) -> PathBuf {
     let above = path.ancestors().find(|folder| !folder.as_os_str().is_empty() && folder.exists());
     above.map_or_else(|| PathBuf::from("."), Path::to_owned)
 }

@@ -1,9 +1,12 @@
-//! Looking at this machine. Nothing is changed but an empty control group, made and removed, and a socket, bound and
-//! closed.
+//! Looking at this machine. Nothing of it is changed: a control group, a socket and a container of a folder of its own are
+//! made and removed.
 
+mod daemon;
 mod folder;
 mod host;
 mod programs;
+mod sandbox;
+mod store;
 
 use super::facts::{Facts, Port};
 use crate::client::running;
@@ -12,7 +15,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 /// What there is.
-pub(super) fn machine(data_dir: &Path, listen: SocketAddr) -> Facts {
+pub(super) async fn machine(data_dir: &Path, listen: SocketAddr) -> Facts {
     Facts {
         kernel: host::kernel(),
         root: nix::unistd::geteuid().is_root(),
@@ -20,7 +23,11 @@ pub(super) fn machine(data_dir: &Path, listen: SocketAddr) -> Facts {
         cgroups: host::cgroups(Path::new("/sys/fs/cgroup")),
         user_namespaces: host::user_namespaces(),
         overlayfs: host::overlayfs(),
-        runc: programs::version("runc"),
+        runtimes: programs::runtimes(),
+        subordinate: programs::subordinate(),
+        sandbox: sandbox::trial(data_dir).await,
+        daemon: daemon::find().await,
+        images: store::look(data_dir),
         git: programs::version("git"),
         ways_out: programs::ways_out(),
         agent: crate::agent_binary::is_there(),
@@ -59,10 +66,11 @@ mod tests {
         assert!(matches!(port(folder.path(), "192.0.2.1:1".parse().unwrap()), Port::Refused(..)));
     }
 
-    #[test]
-    fn this_machine_can_be_looked_at() {
+    #[tokio::test]
+    async fn this_machine_can_be_looked_at() {
         let folder = tempfile::tempdir().unwrap();
-        let facts = machine(folder.path(), "127.0.0.1:0".parse().unwrap());
+        let facts = machine(folder.path(), "127.0.0.1:0".parse().unwrap()).await;
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         assert!(facts.kernel.is_some() && facts.open_files.is_some() && facts.folder.free.is_some(), "{facts:?}");
     }
 }

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use super::super::facts::{Cgroups, Daemon, Images, Runtimes, Sandbox, Subordinate, UserNamespaces, WaysOut};
 use super::*;
 use proptest::prelude::*;
+use std::time::Duration;
 
 /// A Debian machine on which all is well.
 fn healthy() -> Facts {
@@ -14,9 +16,13 @@ fn healthy() -> Facts {
         cgroups: Cgroups::V2 { writable: true, controllers: true },
         user_namespaces: UserNamespaces { most: Some(15_000), unprivileged_clone: None, apparmor_restricts: None },
         overlayfs: true,
-        runc: Some(Version(1, 3, 0)),
+        runtimes: Runtimes { runc: Some(Version(1, 3, 0)), crun: Some(Version(1, 20, 0)) },
+        subordinate: Subordinate::default(),
+        sandbox: Sandbox::Ran { took: Duration::from_millis(40), way_out: Some("pasta") },
+        daemon: None,
+        images: None,
         git: Some(Version(2, 47, 0)),
-        ways_out: WaysOut { pasta: true, ..WaysOut::default() },
+        ways_out: WaysOut { pasta: true, tun: true, ..WaysOut::default() },
         agent: true,
         open_files: Some((65_536, 65_536)),
         clock: Clock::Plausible { synchronized: true },
@@ -48,7 +54,25 @@ type Case = (fn(&mut Facts), &'static str, Level, &'static str);
 const CASES: &[Case] = &[
     (|facts| facts.kernel = Some(Version(4, 19, 0)), "kernel", Level::Fail, "newer kernel"),
     (|facts| facts.kernel = None, "kernel", Level::Warn, "osrelease"),
-    (|facts| facts.root = false, "user", Level::Fail, "sudo landfall serve"),
+    (|facts| facts.root = false, "user", Level::Warn, "install --yes uidmap"),
+    (
+        |facts| {
+            facts.root = false;
+            facts.subordinate = Subordinate { programs: true, ranges: false };
+        },
+        "user",
+        Level::Warn,
+        "--add-subuids",
+    ),
+    (
+        |facts| {
+            facts.root = false;
+            facts.subordinate = Subordinate { programs: true, ranges: true };
+        },
+        "user",
+        Level::Ok,
+        "subordinate ids",
+    ),
     (|facts| facts.cgroups = Cgroups::None, "cgroups", Level::Fail, "mount -t cgroup2"),
     (
         |facts| facts.cgroups = Cgroups::V2 { writable: false, controllers: true },
@@ -63,14 +87,51 @@ const CASES: &[Case] = &[
     (|facts| facts.user_namespaces.most = Some(0), "user namespaces", Level::Ok, "root needs none"),
     (|facts| facts.user_namespaces.most = None, "user namespaces", Level::Ok, "root needs none"),
     (|facts| facts.overlayfs = false, "overlayfs", Level::Fail, "modprobe overlay"),
-    (|facts| facts.runc = None, "runc", Level::Fail, "apt-get install --yes runc"),
-    (|facts| facts.runc = Some(Version(1, 1, 5)), "runc", Level::Warn, "apt-get install --yes runc"),
+    (|facts| facts.runtimes = Runtimes::default(), "OCI runtime", Level::Fail, "apt-get install --yes runc"),
+    (|facts| facts.runtimes.runc = None, "OCI runtime", Level::Ok, "crun 1.20.0"),
+    (|facts| facts.runtimes.crun = None, "OCI runtime", Level::Ok, "runc 1.3.0"),
+    (|facts| facts.runtimes.runc = Some(Version(1, 1, 5)), "OCI runtime", Level::Warn, "apt-get install --yes runc"),
+    (
+        |facts| facts.sandbox = Sandbox::Failed("no loops: modprobe loop".into()),
+        "sandbox",
+        Level::Fail,
+        "modprobe loop",
+    ),
+    (|facts| facts.sandbox = Sandbox::Failed("it broke".into()), "sandbox", Level::Fail, "--engine docker"),
+    (|facts| facts.sandbox = Sandbox::NotTried, "sandbox", Level::Ok, "not tried"),
+    (
+        |facts| {
+            let daemon = ("/var/run/docker.sock", "Docker 28.2", "1.50");
+            let (socket, name, api) = (daemon.0.to_owned(), daemon.1.to_owned(), daemon.2.to_owned());
+            facts.daemon = Some(Daemon { socket, name, api });
+        },
+        "daemon",
+        Level::Ok,
+        "Docker 28.2 at /var/run/docker.sock (API 1.50)",
+    ),
+    (|facts| facts.images = Some(Images { count: 2, bytes: 7_000, standard: true }), "images", Level::Ok, "2, 7.0 kB"),
+    (
+        |facts| facts.images = Some(Images { count: 0, bytes: 0, standard: false }),
+        "images",
+        Level::Ok,
+        "build standard",
+    ),
     (|facts| facts.agent = false, "agent", Level::Fail, "scripts/build"),
     (|facts| facts.git = None, "git", Level::Fail, "apt-get install --yes git"),
     (|facts| facts.git = Some(Version(2, 30, 2)), "git", Level::Fail, "apt-get install --yes git"),
-    (|facts| facts.ways_out = WaysOut::default(), "network", Level::Warn, "apt-get install --yes passt"),
-    (|facts| facts.ways_out = WaysOut { iptables: true, ..WaysOut::default() }, "network", Level::Ok, "masquerade"),
-    (|facts| facts.ways_out = WaysOut { slirp4netns: true, ..WaysOut::default() }, "network", Level::Ok, "slirp4netns"),
+    (|facts| without_way_out(facts, WaysOut::default()), "network", Level::Warn, "apt-get install --yes passt"),
+    (
+        |facts| without_way_out(facts, WaysOut { pasta: true, ..WaysOut::default() }),
+        "network",
+        Level::Warn,
+        "modprobe tun",
+    ),
+    (
+        |facts| without_way_out(facts, WaysOut { pasta: true, tun: true, ..WaysOut::default() }),
+        "network",
+        Level::Warn,
+        "passt",
+    ),
     (|facts| facts.open_files = Some((1_024, 524_288)), "open files", Level::Warn, "ulimit -n 4096"),
     (|facts| facts.open_files = Some((1_024, 1_024)), "open files", Level::Warn, "LimitNOFILE"),
     (|facts| facts.open_files = None, "open files", Level::Warn, "ulimit"),
@@ -96,6 +157,12 @@ const CASES: &[Case] = &[
     (|facts| facts.folder.free = Some(1_000_000), "disk", Level::Fail, "more room"),
     (|facts| facts.folder.free = None, "disk", Level::Warn, "df "),
 ];
+
+/// A machine whose containers have their loopback alone.
+fn without_way_out(facts: &mut Facts, found: WaysOut) {
+    facts.sandbox = Sandbox::Ran { took: Duration::from_millis(40), way_out: None };
+    facts.ways_out = found;
+}
 
 #[test]
 fn each_lack_is_found_with_its_fix() {
@@ -123,8 +190,20 @@ fn without_root_the_way_to_user_namespaces_is_told() {
     ] {
         let facts = Facts { root: false, user_namespaces: found, ..healthy() };
         let finding = find(&facts, "user namespaces");
-        assert_eq!(finding.level, Level::Warn);
+        assert_eq!(finding.level, Level::Fail);
         assert!(finding.fix.as_ref().is_some_and(|text| text.contains(fix)), "{finding:?}");
+    }
+}
+
+#[test]
+fn an_untried_sandbox_still_has_its_programs() {
+    for (found, part) in [
+        (WaysOut { pasta: true, tun: true, ..WaysOut::default() }, "pasta"),
+        (WaysOut { slirp4netns: true, tun: true, ..WaysOut::default() }, "slirp4netns"),
+    ] {
+        let facts = Facts { sandbox: Sandbox::NotTried, ways_out: found, ..healthy() };
+        let finding = find(&facts, "network");
+        assert!(finding.level == Level::Ok && finding.says.contains(part), "{finding:?}");
     }
 }
 
@@ -149,8 +228,9 @@ proptest! {
     fn a_newer_program_is_never_worse(major in 0u32..4, minor in 0u32..60, patch in 0u32..30) {
         let worse = |level| match level { Level::Ok => 0, Level::Warn => 1, Level::Fail => 2 };
         let of = |version| {
-            let facts = Facts { kernel: Some(version), git: Some(version), runc: Some(version), ..healthy() };
-            ["kernel", "git", "runc"].map(|name| worse(find(&facts, name).level))
+            let runtimes = Runtimes { runc: Some(version), crun: None };
+            let facts = Facts { kernel: Some(version), git: Some(version), runtimes, ..healthy() };
+            ["kernel", "git", "OCI runtime"].map(|name| worse(find(&facts, name).level))
         };
         let (older, newer) = (of(Version(major, minor, patch)), of(Version(major, minor, patch + 1)));
         prop_assert!(newer.iter().zip(older).all(|(newer, older)| *newer <= older));
