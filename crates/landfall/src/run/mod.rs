@@ -52,11 +52,13 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         None => build_here(&arguments, &cache, &home, &mut session, &mut screen, &mut interrupts).await,
         Some(file) => pipeline::run(&file, &arguments, &cache, &home, &mut session, &mut screen, &mut interrupts).await,
     };
-    if let Some(session) = session {
-        session.end().await;
-    }
-    let cleared = session::clear(home).await;
-    done.and(cleared)
+    let ended = match session {
+        Some(session) => session.end().await,
+        None => Ok(()),
+    };
+    // What could not be ended is ended by the next run, which finds it by this folder.
+    let removed = if ended.is_ok() { tokio::task::spawn_blocking(move || home.close()).await? } else { Ok(()) };
+    done.and(ended).and(removed.map_err(Into::into))
 }
 
 async fn build_here(

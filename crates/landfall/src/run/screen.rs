@@ -1,7 +1,7 @@
 //! What the user sees: the log as it comes, the summary at the end, talk beside both.
 
 use super::lines::{Shown, shown};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IsTerminal as _, Write};
 
 /// How many lines of the log a quiet run keeps for the case that it fails.
@@ -27,6 +27,8 @@ pub(crate) struct Screen {
     kept: VecDeque<String>,
     /// Who wrote a line that has no end yet.
     unfinished: Option<String>,
+    /// Headings of phases that have shown nothing yet, by who has them.
+    phases: BTreeMap<String, String>,
 }
 
 /// A colour of the terminal's.
@@ -45,7 +47,14 @@ impl Screen {
         let terminal = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        Self { style, json, colour: terminal && !plain, kept: VecDeque::new(), unfinished: None }
+        Self {
+            style,
+            json,
+            colour: terminal && !plain,
+            kept: VecDeque::new(),
+            unfinished: None,
+            phases: BTreeMap::new(),
+        }
     }
 
     /// Talk: a line on stderr, unless the user wants quiet.
@@ -107,30 +116,36 @@ impl Screen {
             None => (event, false),
         };
         let name = who.unwrap_or_default();
-        let goes_on = self.unfinished.as_deref() == Some(name);
-        let text = match self.style {
-            Style::Verbatim => line.to_owned(),
-            _ if goes_on => line.to_owned(),
-            Style::Pleasant | Style::Quiet => self.pleasant(line)?,
-        };
-        let cut = if self.unfinished.is_some() && !goes_on { "\n" } else { "" };
-        let prefix = match who {
-            Some(who) if !goes_on => self.paint(Paint::Dim, &format!("{who} │ ")),
-            _ => String::new(),
-        };
+        let end = if ended { "\n" } else { "" };
+        if self.unfinished.as_deref() == Some(name) {
+            self.unfinished = self.unfinished.take().filter(|_| !ended);
+            return Some(format!("{line}{end}"));
+        }
+        let lines = if self.style == Style::Verbatim { vec![line.to_owned()] } else { self.pleasant(name, line) };
+        if lines.is_empty() {
+            return None;
+        }
+        let cut = if self.unfinished.is_some() { "\n" } else { "" };
+        let prefix = who.map(|who| self.paint(Paint::Dim, &format!("{who} │ "))).unwrap_or_default();
+        let lines: Vec<_> = lines.into_iter().map(|line| format!("{prefix}{line}")).collect();
         self.unfinished = (!ended).then(|| name.to_owned());
-        Some(format!("{cut}{prefix}{text}{}", if ended { "\n" } else { "" }))
+        Some(format!("{cut}{}{end}", lines.join("\n")))
     }
 
-    fn pleasant(&self, line: &str) -> Option<String> {
-        Some(match shown(line) {
+    /// A line with what goes before it; nothing for what is not shown. A phase is headed once it has something to show.
+    fn pleasant(&mut self, name: &str, line: &str) -> Vec<String> {
+        let line = match shown(line) {
+            Shown::Hidden => return Vec::new(),
+            Shown::Phase(phase) => {
+                self.phases.insert(name.to_owned(), self.paint(Paint::Bold, &format!("▸ {phase}")));
+                return Vec::new();
+            }
             Shown::Output(text) => text.to_owned(),
-            Shown::Phase(phase) => self.paint(Paint::Bold, &format!("▸ {phase}")),
             Shown::Command(command) => self.paint(Paint::Command, &format!("$ {command}")),
             Shown::Failed(status) => self.paint(Paint::Bad, &format!("✗ exit status {status}")),
             Shown::Remark(text) => self.paint(Paint::Dim, text),
-            Shown::Hidden => return None,
-        })
+        };
+        self.phases.remove(name).into_iter().chain([line]).collect()
     }
 }
 
@@ -150,7 +165,7 @@ mod tests {
     use super::*;
 
     fn screen(style: Style) -> Screen {
-        Screen { style, json: false, colour: false, kept: VecDeque::new(), unfinished: None }
+        Screen { style, json: false, colour: false, kept: VecDeque::new(), unfinished: None, phases: BTreeMap::new() }
     }
 
     const HEAD: &str = "[Container] 2026/11/22 21:05:03.042000 ";
@@ -160,6 +175,10 @@ mod tests {
         let command = format!("{HEAD}Running command make\n");
         assert_eq!(screen(Style::Pleasant).dress(None, &command).as_deref(), Some("$ make\n"));
         assert_eq!(screen(Style::Verbatim).dress(None, &command), Some(command.clone()));
+        let mut pleasant = screen(Style::Pleasant);
+        assert_eq!(pleasant.dress(None, &format!("{HEAD}Entering phase INSTALL\n")), None);
+        assert_eq!(pleasant.dress(None, &format!("{HEAD}Entering phase BUILD\n")), None);
+        assert_eq!(pleasant.dress(None, &command).as_deref(), Some("▸ BUILD\n$ make\n"), "INSTALL had nothing to show");
         let hidden = format!("{HEAD}Waiting for agent ping\n");
         assert_eq!(screen(Style::Pleasant).dress(None, &hidden), None);
         assert_eq!(painted(true, Paint::Bad, "x"), "\x1b[31mx\x1b[0m");

@@ -5,10 +5,12 @@ use super::call;
 use super::home::{Home, left_behind};
 use crate::exit::user_error;
 use crate::serve::{InProcess, Inside, Options};
+use aws::codebuild::{BatchGetBuildsInput, ListBuildsInput};
 use aws::internal::codecommit::Sources;
 use aws::s3::{CreateBucket, Versioning};
 use clap::Parser;
 use codebuild::model::Build;
+use codebuild::rules::ids::container_id;
 use engine::EngineKind;
 use kernel::{Caller, Page, Scope, Store, SystemClock};
 use std::ffi::OsString;
@@ -67,9 +69,27 @@ impl Session {
         self.process.broken().await
     }
 
-    /// Stops the services.
-    pub(super) async fn end(self) {
+    /// Stops the services, and ends what builds that were not waited for have left running.
+    pub(super) async fn end(self) -> anyhow::Result<()> {
+        let (engine, left) = (Arc::clone(&self.services().engine), self.unfinished().await);
         self.process.end().await;
+        for container in left? {
+            engine.remove(&container).await?;
+        }
+        Ok(())
+    }
+
+    /// The containers of builds that are not complete.
+    async fn unfinished(&self) -> anyhow::Result<Vec<String>> {
+        let (codebuild, caller) = (&self.services().codebuild, self.caller());
+        let ids = call(codebuild.list_builds(&caller, ListBuildsInput::default()).await)?.ids.unwrap_or_default();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = call(codebuild.batch_get_builds(&caller, BatchGetBuildsInput { ids: Some(ids) }).await)?;
+        let open = found.builds.into_iter().flatten().filter(|build| build.build_complete != Some(true));
+        let uuid = |id: String| id.rsplit_once(':').map(|(_, uuid)| container_id(uuid));
+        Ok(open.filter_map(|build| uuid(build.id?)).collect())
     }
 }
 
@@ -124,8 +144,8 @@ pub(super) async fn clear_up_after_killed_runs(cache: &Path) {
     }
 }
 
-/// Removes a run's containers, then its folder.
-pub(super) async fn clear(home: Home) -> anyhow::Result<()> {
+/// Removes a killed run's containers, then its folder.
+async fn clear(home: Home) -> anyhow::Result<()> {
     let data_dir = home.path().join("data");
     let containers = if data_dir.exists() { containers(&data_dir).await? } else { Vec::new() };
     if !containers.is_empty() {

@@ -72,8 +72,8 @@ impl Source {
 
     /// In a few words: where it is, which commit, how much.
     pub(crate) fn said(&self) -> String {
-        let files = self.tree.files();
-        let size = crate::terminal::bytes(self.tree.bytes);
+        let (files, size) = self.tree.measure();
+        let size = crate::terminal::bytes(size);
         let at = self.checkout.as_ref().map_or_else(String::new, |checkout| {
             let changed = if checkout.changed { " with changes" } else { "" };
             format!(" at {}{changed}", checkout.commit.get(..7).unwrap_or_default())

@@ -9,6 +9,9 @@ use kernel::{Stop, Store, SystemClock, SystemIds};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
+/// Where builds reach these services; nobody else does.
+const ENDPOINT: &str = "http://127.0.0.1:4566";
+
 /// Running services.
 pub(crate) struct InProcess {
     pub(crate) services: Inside,
@@ -31,8 +34,7 @@ impl InProcess {
         let mut tasks = JoinSet::new();
         let wiring = Wiring {
             options,
-            // Nobody outside reaches it: links to its pages would lead nowhere.
-            public_url: "",
+            public_url: ENDPOINT,
             store: &store,
             listener: &listener,
             stop: &stop,

@@ -3,7 +3,7 @@
 
 use super::super::build::ROLE;
 use crate::exit::user_error;
-use aws::codepipeline::{ActionDeclaration, ActionTypeId, ArtifactStore, PipelineDeclaration, StageDeclaration};
+use aws::codepipeline::{ActionDeclaration, ActionTypeId, ArtifactStore, PipelineDeclaration};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;

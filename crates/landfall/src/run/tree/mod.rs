@@ -83,9 +83,14 @@ impl Tree {
         Ok(tree)
     }
 
-    /// How many files and links there are.
-    pub(crate) fn files(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.kind != Kind::Folder).count()
+    /// How many files there are, and their bytes; without Git's own.
+    pub(crate) fn measure(&self) -> (usize, u64) {
+        let own = self.entries.iter().filter(|entry| !entry.name.starts_with(".git"));
+        own.fold((0, 0), |(count, bytes), entry| match entry.kind {
+            Kind::Folder => (count, bytes),
+            Kind::File { size } => (count + 1, bytes + size),
+            Kind::Link { .. } => (count + 1, bytes),
+        })
     }
 
     fn add_folder(&mut self, folder: &Path, choice: &Choice) -> anyhow::Result<()> {
@@ -190,7 +195,7 @@ mod tests {
         let choice = Choice { without: vec![root.join("landfall-out")], ..Choice::default() };
         let tree = Tree::list(&root, &choice).unwrap();
         assert_eq!(names(&tree), ["a", "d", "d/run.sh", "inside"]);
-        assert_eq!((tree.entries[2].mode, tree.bytes, tree.files()), (0o755, 9, 3));
+        assert_eq!((tree.entries[2].mode, tree.bytes, tree.measure()), (0o755, 9, (3, 9)));
         assert_eq!(tree.left_out, [Path::new("outside")]);
     }
 
