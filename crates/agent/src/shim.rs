@@ -1,16 +1,26 @@
-//! `landfall-agent shim --bundle DIR --runc PROGRAM`: stands between the server and one container, so that
-//! the container, its output and its end outlive a restart of the server.
+//! `landfall-agent shim --bundle DIR`: stands between the server and one container, so that the container, its output
+//! and its end outlive a restart of the server.
 //!
-//! In a session of its own it makes the container's network namespace, has `runc` start the container with
-//! standard output and error on the bundle's output file, says on its standard output whether that
-//! worked, waits for the container's first process, and writes how it ended. Its standard input is the write end of
-//! the bundle's `alive` pipe: while it lives, readers of the pipe wait; when it is gone, however it went,
-//! they see the end.
+//! In a session of its own it makes the container's namespaces for users (where Landfall is no root), mounts and network,
+//! lays out the container's root there, has the OCI runtime start the container with standard output and error on the
+//! bundle's output file, says on its standard output whether that worked, waits for the container's first process, and
+//! writes how it ended. All mounts are in its own namespace: with the last process they are gone, whoever was killed. Its
+//! standard input is the write end of the bundle's `alive` pipe: while it lives, readers of the pipe wait; when it is gone,
+//! however it went, they see the end.
+//!
+//! `landfall-agent shim --remove FOLDER` deletes a bundle in whose space other users than this one have files: those of a
+//! user namespace. `landfall-agent shim --within PID PROGRAM ARGUMENT…` runs a program in the namespaces of a shim: the runtime, for a further
+//! command in the container.
 
 mod bundle;
-mod cgroup;
-mod loopback;
+mod disk;
+mod groups;
+mod identity;
+mod layout;
+pub mod network;
 mod record;
+mod watch;
+mod within;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -19,85 +29,141 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stdout, setsid};
 
 pub use bundle::Bundle;
-pub use record::{ExitRecord, Report, ShimConfig};
+pub use groups::Groups;
+pub use identity::{IdRange, Identities};
+pub use layout::{Folder, Layout, Link, Overlay, TextFile};
+pub(crate) use network::loopback;
+pub use record::{Disk, ExitRecord, Report, Runtime, ShimConfig};
 
 /// The subcommand's entry; call it before any thread is started, for it changes this process's namespaces.
-pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let Some((bundle, runc)) = parse(arguments) else {
-        eprintln!("usage: landfall-agent shim --bundle DIR --runc PROGRAM");
-        return ExitCode::from(64);
-    };
-    match start(&bundle, &runc).and_then(|pid| {
+pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let flag = arguments.next().and_then(|flag| flag.into_string().ok());
+    match (flag.as_deref(), arguments.next()) {
+        (Some("--bundle"), Some(bundle)) => run(&Bundle::new(PathBuf::from(bundle))),
+        (Some("--remove"), Some(folder)) => remove(&Bundle::new(PathBuf::from(folder))),
+        (Some("--within"), Some(pid)) => within::main(&pid, arguments),
+        (Some(network::HELPER_FLAG), Some(program)) => network::helper_main([program].into_iter().chain(arguments)),
+        (Some(network::TRIAL_FLAG), Some(folder)) => network::trial_main(folder),
+        _ => {
+            eprintln!("usage: landfall-agent shim --bundle DIR | --remove DIR | --within PID PROGRAM ARGUMENT...");
+            ExitCode::from(64)
+        }
+    }
+}
+
+fn run(bundle: &Bundle) -> ExitCode {
+    let run = || -> io::Result<()> {
+        let config = bundle.read_config()?;
+        let (pid, network) = start(bundle, &config)?;
         report(&Report::Started { pid: pid.as_raw() });
-        finish(&bundle, pid)
-    }) {
+        finish(bundle, &config, pid, network)
+    };
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            // In the bundle's shim.log: after the start nobody listens to reports any more.
+            eprintln!("{error}");
             report(&Report::Failed { reason: error.to_string() });
             ExitCode::FAILURE
         }
     }
 }
 
-fn parse(mut arguments: impl Iterator<Item = OsString>) -> Option<(Bundle, PathBuf)> {
-    let (mut bundle, mut runc) = (None, None);
-    while let Some(flag) = arguments.next() {
-        let value = PathBuf::from(arguments.next()?);
-        match flag.to_str()? {
-            "--bundle" => bundle = Some(Bundle::new(value)),
-            "--runc" => runc = Some(value),
-            _ => return None,
+/// Deletes the bundle, as root of a user namespace like the container's.
+fn remove(bundle: &Bundle) -> ExitCode {
+    let removed = || -> io::Result<()> {
+        if let Some(identities) = bundle.read_config()?.identities {
+            identities.enter()?;
+        }
+        std::fs::remove_dir_all(bundle.path())
+    };
+    match removed() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("landfall-agent: {}: {error}", bundle.path().display());
+            ExitCode::FAILURE
         }
     }
-    Some((bundle?, runc?))
 }
 
 /// Brings the container to life and answers the process id of its first process.
-fn start(bundle: &Bundle, runc: &std::path::Path) -> io::Result<Pid> {
+fn start(bundle: &Bundle, config: &ShimConfig) -> io::Result<(Pid, network::Attached)> {
     // A shim that is a group leader already (started by hand) stays in its session, which does no harm.
     setsid().ok();
     set_child_subreaper(true)?;
-    let config: ShimConfig = serde_json::from_slice(&std::fs::read(bundle.shim_config())?)?;
-    unshare(CloneFlags::CLONE_NEWNET)?;
-    loopback::bring_up(config.link_local)?;
+    std::fs::write(bundle.shim_pid(), std::process::id().to_string())?;
+    let outside = network::before(&config.network, config.identities.is_some(), bundle.path())?;
+    if let Some(identities) = &config.identities {
+        identities.enter()?;
+    }
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET)?;
+    mount_apart()?;
+    let network = network::attach(outside, &config.network, bundle.path())?;
+    lay_out(bundle, config)?;
+    let network = network.ready()?;
     bundle.mark_launched()?;
-    let started = launch(bundle, runc, &config.container);
+    let started = launch(bundle, config);
     if started.is_err() {
         // Nothing ran, so the mark must not make this a vanished container.
         bundle.unmark_launched()?;
     }
-    started
+    started.map(|pid| (pid, network))
 }
 
-/// Has runc start the container. The container keeps the network namespace of this process.
-fn launch(bundle: &Bundle, runc: &std::path::Path, container: &str) -> io::Result<Pid> {
-    let output = OpenOptions::new().append(true).create(true).mode(0o600).open(bundle.output())?;
-    let status = Command::new(runc)
+/// What is mounted here is not seen by the machine; what the machine unmounts goes here too, so that no disk stays busy.
+fn mount_apart() -> io::Result<()> {
+    Ok(mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)?)
+}
+
+/// Makes the container's writable space and root.
+fn lay_out(bundle: &Bundle, config: &ShimConfig) -> io::Result<()> {
+    let space = bundle.space();
+    if let Some(Disk::Image(image)) = &config.disk {
+        disk::mount_image(image, &space)?;
+    }
+    if let Some(hidden) = &config.runtime.unmounted {
+        umount2(hidden, MntFlags::MNT_DETACH)?;
+    }
+    config.layout.make(&space, config.identities.is_some())
+}
+
+/// Has the runtime start the container. The container keeps the network namespace of this process.
+fn launch(bundle: &Bundle, config: &ShimConfig) -> io::Result<Pid> {
+    let output = open_output(bundle)?;
+    let status = Command::new(&config.runtime.program)
+        .args(&config.runtime.options)
         .arg("--root")
-        .arg(bundle.runc_state())
+        .arg(bundle.runtime_state())
         .arg("--log")
-        .arg(bundle.runc_log())
+        .arg(bundle.runtime_log())
         .args(["--log-format", "json", "run", "--detach", "--bundle"])
         .arg(bundle.path())
         .arg("--pid-file")
         .arg(bundle.pid_file())
-        .arg(container)
+        .arg(&config.container)
         .current_dir(bundle.path())
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
         .status()?;
     if !status.success() {
-        return Err(io::Error::other(bundle.runc_error().unwrap_or_else(|| format!("runc: {status}"))));
+        let program = config.runtime.program.display();
+        return Err(io::Error::other(bundle.runtime_error().unwrap_or_else(|| format!("{program}: {status}"))));
     }
     let pid = std::fs::read_to_string(bundle.pid_file())?;
     pid.trim().parse().map(Pid::from_raw).map_err(io::Error::other)
+}
+
+fn open_output(bundle: &Bundle) -> io::Result<std::fs::File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(bundle.output())
 }
 
 /// Tells the server how the start went, then lets go of the pipe to it.
@@ -112,19 +178,39 @@ fn report(report: &Report) {
 }
 
 /// Waits for the container's end and records it.
-fn finish(bundle: &Bundle, pid: Pid) -> io::Result<()> {
+fn finish(bundle: &Bundle, config: &ShimConfig, pid: Pid, network: network::Attached) -> io::Result<()> {
+    if let Some(Disk::Watched(limit)) = config.disk {
+        watch_disk(bundle, limit, pid);
+    }
     let (code, signal) = wait_for(pid)?;
-    let cgroups = cgroup::Cgroups::of(bundle);
-    let record = ExitRecord { code, signal, oom: cgroups.oom_killed() };
+    let groups = Groups::new(config.groups.clone());
+    let record = ExitRecord { code, signal, oom: groups.oom_killed() };
     bundle.write_exit(&record)?;
-    if cgroups.remove() {
-        // runc's state is what is left of the container besides the bundle; without it, nothing is left to delete.
-        std::fs::remove_dir_all(bundle.runc_state())?;
+    if let Err(error) = network.detach() {
+        // The bundle's record says what is left, and the engine clears it with the bundle.
+        eprintln!("landfall-agent: {error}");
+    }
+    if groups.remove() {
+        // The runtime's state is what is left of the container besides the bundle; without it, nothing is left to delete.
+        std::fs::remove_dir_all(bundle.runtime_state())?;
     }
     Ok(())
 }
 
-/// The exit code or the signal of `pid`, a child of this process (runc's, that runc left behind).
+/// Ends a container that writes too much where no file system of its own keeps it from that, and says so in its output.
+fn watch_disk(bundle: &Bundle, limit: u64, pid: Pid) {
+    let bundle = bundle.clone();
+    watch::watch(bundle.space(), limit, move || {
+        let mebibytes = limit >> 20;
+        let words = format!("\nLandfall: ended, for more than {mebibytes} MiB were written to disk (--build-disk).\n");
+        // Without the words the end is seen all the same.
+        let _ = open_output(&bundle).and_then(|mut output| output.write_all(words.as_bytes()));
+        // The number is the container's own as long as this process has not waited for it, with which it ends.
+        let _ = kill(pid, Signal::SIGKILL);
+    });
+}
+
+/// The exit code or the signal of `pid`, a child of this process (the runtime's, which left it behind).
 fn wait_for(pid: Pid) -> io::Result<(Option<i32>, Option<i32>)> {
     loop {
         match waitpid(pid, None) {
@@ -141,17 +227,11 @@ fn wait_for(pid: Pid) -> io::Result<(Option<i32>, Option<i32>)> {
 mod tests {
     use super::*;
 
-    fn arguments(words: &[&str]) -> Option<(Bundle, PathBuf)> {
-        parse(words.iter().map(OsString::from).collect::<Vec<_>>().into_iter())
-    }
-
     #[test]
-    fn wants_both_arguments_and_no_others() {
-        let (bundle, runc) = arguments(&["--runc", "/usr/bin/runc", "--bundle", "/b"]).unwrap();
-        assert_eq!(bundle.path(), std::path::Path::new("/b"));
-        assert_eq!(runc, PathBuf::from("/usr/bin/runc"));
-        for wrong in [&["--bundle", "/b"][..], &["--bundle"], &["--what", "x"], &[]] {
-            assert!(arguments(wrong).is_none(), "{wrong:?}");
+    fn wants_a_bundle_or_a_shims_number() {
+        for wrong in [&["--bundle"][..], &["--what", "x"], &[], &["--within", "me", "true"], &["--within", "1"]] {
+            let code = main(wrong.iter().map(OsString::from).collect::<Vec<_>>().into_iter());
+            assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(64)), "{wrong:?}");
         }
     }
 

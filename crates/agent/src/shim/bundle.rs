@@ -3,21 +3,22 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::Pid;
 use serde::Deserialize;
 
-use super::ExitRecord;
+use super::{ExitRecord, Groups, ShimConfig};
 
 /// The folder of one container: what the engine and the shim write there, by name.
 #[derive(Debug, Clone)]
 pub struct Bundle(PathBuf);
 
 impl Bundle {
-    /// The bundle in `folder`, which must be an absolute path for runc to find it.
+    /// The bundle in `folder`, which must be an absolute path for the runtime to find it.
     pub fn new(folder: PathBuf) -> Self {
         Self(folder)
     }
 
-    /// The folder itself; runc reads `config.json` in it.
+    /// The folder itself; the runtime reads `config.json` in it.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -42,14 +43,28 @@ impl Bundle {
         self.0.join("exit.json")
     }
 
-    /// Where runc keeps its state of this container, for its `--root`.
-    pub fn runc_state(&self) -> PathBuf {
+    /// The container's writable space: its layers and its root. Where it is a file system of its own, only the shim and
+    /// the container see what is in it.
+    pub fn space(&self) -> PathBuf {
+        self.0.join("disk")
+    }
+
+    /// The container's root folder in its space.
+    pub const ROOT: &str = "rootfs";
+
+    /// The file with the space's own file system, if it has one.
+    pub fn disk_image(&self) -> PathBuf {
+        self.0.join("disk.ext4")
+    }
+
+    /// Where the runtime keeps its state of this container, for its `--root`.
+    pub fn runtime_state(&self) -> PathBuf {
         self.0.join("state")
     }
 
-    /// What runc had to say, as JSON lines.
-    pub fn runc_log(&self) -> PathBuf {
-        self.0.join("runc.log")
+    /// What the runtime had to say, as JSON lines.
+    pub fn runtime_log(&self) -> PathBuf {
+        self.0.join("runtime.log")
     }
 
     /// What the shim itself had to say, if anything.
@@ -57,9 +72,42 @@ impl Bundle {
         self.0.join("shim.log")
     }
 
-    /// Where runc writes the process id of the container's first process.
+    /// Where the runtime writes the process id of the container's first process.
     pub fn pid_file(&self) -> PathBuf {
         self.0.join("pid")
+    }
+
+    /// Where the shim writes its own process id.
+    pub fn shim_pid(&self) -> PathBuf {
+        self.0.join("shim.pid")
+    }
+
+    /// The engine's orders to the shim.
+    pub fn read_config(&self) -> io::Result<ShimConfig> {
+        Ok(serde_json::from_slice(&fs::read(self.shim_config())?)?)
+    }
+
+    /// The container's first process, if it lives: by its overlays it is known to be this container's, and no other that got
+    /// its number.
+    pub fn first_process(&self) -> Option<Pid> {
+        let pid: i32 = fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()?;
+        let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
+        mounts.contains(&self.mark()).then(|| Pid::from_raw(pid))
+    }
+
+    /// What stands in the list of mounts of each process in this container, and of no other.
+    pub fn mark(&self) -> String {
+        // Blanks stand there as octal numbers.
+        format!("upperdir={}/", self.space().display()).replace(' ', "\\040")
+    }
+
+    /// Kills all that runs in the container, whoever still watches over it; false if something remains after a second.
+    pub fn kill(&self, groups: &Groups) -> bool {
+        if let Some(pid) = self.first_process() {
+            // With the first process of a pid namespace all others in it end.
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
+        groups.kill()
     }
 
     fn launched(&self) -> PathBuf {
@@ -107,14 +155,14 @@ impl Bundle {
         }
     }
 
-    /// The last error in runc's log.
-    pub fn runc_error(&self) -> Option<String> {
+    /// The last error in the runtime's log.
+    pub fn runtime_error(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct Line {
             level: String,
             msg: String,
         }
-        let log = fs::read_to_string(self.runc_log()).ok()?;
+        let log = fs::read_to_string(self.runtime_log()).ok()?;
         let lines = log.lines().rev().filter_map(|line| serde_json::from_str::<Line>(line).ok());
         lines.filter(|line| matches!(line.level.as_str(), "error" | "fatal")).map(|line| line.msg).next()
     }
@@ -156,15 +204,15 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_last_error_of_runc() {
+    fn finds_the_last_error_of_the_runtime() {
         let (_folder, bundle) = bundle();
-        assert_eq!(bundle.runc_error(), None);
+        assert_eq!(bundle.runtime_error(), None);
         let lines = [
             r#"{"level":"warning","msg":"meh","time":"t"}"#,
             r#"{"level":"error","msg":"exec: \"x\": not found","time":"t"}"#,
             "not json",
         ];
-        fs::write(bundle.runc_log(), lines.join("\n")).unwrap();
-        assert_eq!(bundle.runc_error().as_deref(), Some("exec: \"x\": not found"));
+        fs::write(bundle.runtime_log(), lines.join("\n")).unwrap();
+        assert_eq!(bundle.runtime_error().as_deref(), Some("exec: \"x\": not found"));
     }
 }

@@ -2,12 +2,14 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use agent::shim::{Bundle, ShimConfig};
+use agent::shim::{self, Bundle, ShimConfig};
 
-use super::host_image::HostImage;
-use super::{configuration, exit_of, network_files, shim_watch};
+use super::machine::Machine;
+use super::root::Root;
+use super::{configuration, exit_of, mounts, network_files, privileged, removal, shim_watch};
 use crate::blocking::blocking;
 use crate::{ContainerSpec, EngineError, Exit};
 
@@ -36,20 +38,23 @@ const DESCRIPTION: &str = "container.json";
 const REMOVED: &str = ".removed-";
 
 impl Containers {
-    /// Opens `DATA_DIR/containers` and clears what interrupted removals and makings have left there.
+    /// Opens `DATA_DIR/containers`.
     pub(super) fn open(data_dir: &Path) -> Result<Self, EngineError> {
         let folder = data_dir.join("containers");
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
         made.map_err(EngineError::io("cannot make", &folder))?;
         let data_dir = data_dir.canonicalize().map_err(EngineError::io("cannot find", data_dir))?;
-        let containers = Self { folder: data_dir.join("containers"), data_dir };
-        for name in containers.names()? {
-            let path = containers.folder.join(&name);
-            if name.starts_with(REMOVED) || !path.join(DESCRIPTION).exists() {
-                fs::remove_dir_all(&path).map_err(EngineError::io("cannot remove", &path))?;
-            }
-        }
-        Ok(containers)
+        Ok(Self { folder: data_dir.join("containers"), data_dir })
+    }
+
+    /// The bundles of all folders here, and whether each is to be kept: removals and makings that were interrupted are not.
+    pub(super) fn bundles(&self) -> Result<Vec<(String, Bundle, bool)>, EngineError> {
+        let bundle = |name: String| {
+            let path = self.folder.join(&name);
+            let kept = !name.starts_with(REMOVED) && path.join(DESCRIPTION).exists();
+            path.is_dir().then(|| (name, Bundle::new(path), kept))
+        };
+        Ok(self.names()?.into_iter().filter_map(bundle).collect())
     }
 
     /// The folder itself.
@@ -62,13 +67,19 @@ impl Containers {
         &self.data_dir
     }
 
-    /// A container's name for runc and the control groups: unique on the machine, also when several
+    /// A container's name for the runtime and the control groups: unique on the machine, also when several
     /// servers with their own data folders use the same id.
-    pub(super) fn runc_name(&self, id: &str) -> String {
+    pub(super) fn runtime_name(&self, id: &str) -> String {
+        format!("{}{id}", self.runtime_prefix())
+    }
+
+    /// What all those names of this data folder begin with, and none of another.
+    pub(super) fn runtime_prefix(&self) -> String {
         let path = self.data_dir.as_os_str().as_encoded_bytes();
         // FNV-1a: only to tell data folders apart.
-        let hash = path.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
-        format!("{hash:08x}-{id}")
+        let (basis, prime) = (0xcbf2_9ce4_8422_2325_u64, 0x0100_0000_01b3);
+        let hash = path.iter().fold(basis, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(prime));
+        format!("{hash:016x}-")
     }
 
     /// Looks at a container.
@@ -91,41 +102,65 @@ impl Containers {
     }
 
     /// Deletes a container's files. It is gone at once, whatever interrupts the deletion.
-    pub(super) async fn remove(&self, id: &str) -> Result<(), EngineError> {
-        let folder = self.folder.join(id);
-        // A name of its own, so that a removal that failed half-way is in no later one's way.
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let removed = self.folder.join(format!("{REMOVED}{id}.{}.{number}", std::process::id()));
-        blocking(move || {
-            match fs::rename(&folder, &removed) {
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-                renamed => renamed.map_err(EngineError::io("cannot remove", &folder))?,
-            }
-            fs::remove_dir_all(&removed).map_err(EngineError::io("cannot remove", &removed))
+    pub(super) async fn remove(&self, id: &str, machine: &Arc<Machine>) -> Result<(), EngineError> {
+        let (folder, removed, machine) = (self.folder.join(id), self.unkept(id), Arc::clone(machine));
+        blocking(move || match fs::rename(&folder, removed.path()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(EngineError::io("cannot remove", &folder)(error)),
+            Ok(()) => removal::delete(&removed, &machine),
         })
         .await
     }
 
-    /// Writes all that the shim and runc need; the description comes last and makes it durable.
-    pub(super) fn make(&self, spec: &ContainerSpec, image: &HostImage, agent: &Path) -> Result<Bundle, EngineError> {
-        let folder = self.folder.join(&spec.id);
-        let bundle = Bundle::new(folder.clone());
-        private_folder(&folder).map_err(EngineError::io("cannot make", &folder))?;
-        let top = image.lay_out(&bundle).map_err(EngineError::io("cannot lay out", &folder))?;
-        network_files::write(&bundle, spec).map_err(EngineError::io("cannot write to /etc of", &folder))?;
-        let mounts = configuration::mounts(spec, image, &top, &bundle, agent)?;
-        let name = self.runc_name(&spec.id);
-        let config = configuration::configuration(spec, &name, image, mounts)?;
-        let shim = ShimConfig { container: name, link_local: spec.link_local };
+    /// A bundle of a name that is cleared away at the next start at the latest; a new one each time, so that what failed to
+    /// be deleted is in nobody's way.
+    pub(super) fn unkept(&self, id: &str) -> Bundle {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Bundle::new(self.folder.join(format!("{REMOVED}{id}.{}.{number}", std::process::id())))
+    }
+
+    /// Where a container of this id has its files.
+    pub(super) fn bundle(&self, id: &str) -> Bundle {
+        Bundle::new(self.folder.join(id))
+    }
+
+    /// Writes all that the shim and the runtime need; the description comes last and makes it durable.
+    pub(super) fn make(
+        &self,
+        bundle: &Bundle,
+        spec: &ContainerSpec,
+        root: &Root,
+        machine: &Machine,
+        runtime: shim::Runtime,
+    ) -> Result<(), EngineError> {
+        let folder = bundle.path();
+        let made = private_folder(folder).and_then(|()| private_folder(&bundle.space()));
+        made.map_err(EngineError::io("cannot make", folder))?;
+        let name = self.runtime_name(&spec.id);
+        let network = machine.networks.of(spec, &format!("landfall-{name}"))?;
+        let mut layout = root.layout(&network_files::files(spec, network.resolv_conf))?;
+        if spec.privileged {
+            privileged::lay_out(&mut layout);
+        }
+        let mounts = mounts::mounts(spec, root, bundle, machine)?;
+        let config = configuration::configuration(spec, &name, root, machine, mounts)?;
+        let shim = ShimConfig {
+            runtime,
+            network: network.config,
+            identities: machine.identities.clone(),
+            disk: machine.disk.keep(bundle, spec.limits.disk_bytes)?,
+            layout,
+            groups: machine.cgroups.as_ref().map(|cgroups| cgroups.groups(&name)).unwrap_or_default(),
+            container: name,
+        };
         let write = || -> io::Result<()> {
             write_json(&folder.join("config.json"), &config)?;
             write_json(&bundle.shim_config(), &shim)?;
             nix::unistd::mkfifo(&bundle.alive(), nix::sys::stat::Mode::from_bits_truncate(0o600))?;
-            describe(&folder, spec)
+            describe(folder, spec)
         };
-        write().map_err(EngineError::io("cannot write", &folder))?;
-        Ok(bundle)
+        write().map_err(EngineError::io("cannot write", folder))
     }
 
     fn descriptions(&self) -> Result<Vec<ContainerSpec>, EngineError> {
@@ -149,7 +184,9 @@ impl Containers {
     fn names(&self) -> Result<Vec<String>, EngineError> {
         let entries = fs::read_dir(&self.folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let entries = entries.map_err(EngineError::io("cannot read", &self.folder))?;
-        Ok(entries.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+        let names = entries.into_iter().filter_map(|entry| entry.file_name().into_string().ok());
+        // A container's name has no dot; files of the engine's own begin with one.
+        Ok(names.filter(|name| !name.starts_with('.') || name.starts_with(REMOVED)).collect())
     }
 }
 
@@ -224,19 +261,24 @@ mod tests {
         bundle.write_exit(&ExitRecord { code: Some(4), signal: None, oom: false }).unwrap();
         let found = containers.find("a").await.unwrap();
         assert!(matches!(found, Found::Ended(_, exit) if exit == Exit::code(4)));
-        containers.remove("a").await.unwrap();
-        containers.remove("a").await.unwrap();
+        let machine = Arc::new(Machine::fake());
+        containers.remove("a", &machine).await.unwrap();
+        containers.remove("a", &machine).await.unwrap();
         assert!(matches!(containers.find("a").await.unwrap(), Found::Nothing));
     }
 
-    #[tokio::test]
-    async fn opening_clears_what_was_interrupted() {
-        let (folder, containers) = opened();
+    #[test]
+    fn tells_what_was_interrupted_from_what_is_kept() {
+        let (_folder, containers) = opened();
         described(&containers, "whole");
         private_folder(&containers.folder.join("half")).unwrap();
-        private_folder(&containers.folder.join(".removed-x")).unwrap();
-        let containers = Containers::open(folder.path()).unwrap();
-        assert_eq!(containers.names().unwrap(), ["whole"]);
+        private_folder(containers.unkept("x").path()).unwrap();
+        fs::write(containers.folder.join("file"), "").unwrap();
+        let mut bundles = containers.bundles().unwrap();
+        bundles.sort_by(|a, b| b.0.cmp(&a.0));
+        let kept: Vec<_> = bundles.iter().map(|(name, _, kept)| (name.as_str(), *kept)).collect();
+        assert_eq!(kept[..2], [("whole", true), ("half", false)]);
+        assert!(kept[2].0.starts_with(REMOVED) && !kept[2].1);
     }
 
     #[tokio::test]
@@ -255,7 +297,7 @@ mod tests {
     fn names_for_runc_tell_data_folders_apart() {
         let (_one, a) = opened();
         let (_two, b) = opened();
-        assert_ne!(a.runc_name("x"), b.runc_name("x"));
-        assert!(a.runc_name("x").ends_with("-x"));
+        assert_ne!(a.runtime_name("x"), b.runtime_name("x"));
+        assert!(a.runtime_name("x").ends_with("-x"));
     }
 }

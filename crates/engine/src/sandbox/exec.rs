@@ -14,26 +14,26 @@ use oci_spec::runtime::{Process, Spec};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStderr, ChildStdout};
 
-use super::runc::Runc;
+use super::runtime::Runtime;
 use crate::{EngineError, Exec, ExecChunk, Execution, Exit};
 
 /// How long output is still read after the command's end, when something that it left running holds it open.
 const AFTER_END: Duration = Duration::from_millis(100);
 const CHUNK: usize = 32 * 1024;
 
-/// Starts a command in the container of `bundle`, which runc knows as `name`.
+/// Starts a command in the container of `bundle`, which the runtime knows as `name`.
 pub(super) async fn start(
-    runc: &Runc,
+    runtime: &Runtime,
     bundle: Bundle,
     id: &str,
     name: &str,
     exec: &Exec,
 ) -> Result<Execution, EngineError> {
     let files = Files::make(&bundle, exec)?;
-    let mut command = runc.command(&bundle, &files.log());
+    let mut command = runtime.command(&bundle, &files.log());
     command.arg("exec").arg("--process").arg(files.process()).arg("--pid-file").arg(files.pid()).arg(name);
     let spawned = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = spawned.map_err(EngineError::io("cannot run", runc.program()))?;
+    let mut child = spawned.map_err(EngineError::io("cannot run", runtime.program()))?;
     let running = Running {
         stdout: child.stdout.take(),
         stderr: child.stderr.take(),
@@ -89,23 +89,23 @@ impl Running {
             status = self.child.wait() => status.map_err(EngineError::io("cannot wait for", &self.files.0))?,
         };
         if !self.files.pid().exists() {
-            // runc ended without having started anything.
-            let reason = self.files.runc_error().unwrap_or_else(|| status.to_string());
+            // the runtime ended without having started anything.
+            let reason = self.files.runtime_error().unwrap_or_else(|| status.to_string());
             return Err(EngineError::Start { id: self.id.clone(), reason });
         }
-        // runc ends as its command did; of a command that a signal killed with 128 and its number, as a shell does.
+        // The runtime ends as its command did; of a command that a signal killed with 128 and its number, as a shell does.
         self.ended = Some(status.code().map_or_else(Exit::vanished, Exit::code));
         Ok(None)
     }
 }
 
-/// A command whose output nobody wants any more is killed; runc then ends by itself.
+/// A command whose output nobody wants any more is killed; the runtime then ends by itself.
 impl Drop for Running {
     fn drop(&mut self) {
         let unfinished = self.ended.is_none() && matches!(self.child.try_wait(), Ok(None));
         let pid = std::fs::read_to_string(self.files.pid()).ok().and_then(|pid| pid.trim().parse().ok());
         if let (true, Some(pid)) = (unfinished, pid) {
-            // It may have ended just now. Its number is not another's yet: runc has not been waited for.
+            // It may have ended just now. Its number is not another's yet: the runtime has not been waited for.
             let _ = kill(Pid::from_raw(pid), UnixSignal::SIGKILL);
         } else if unfinished {
             let _ = self.child.start_kill();
@@ -137,7 +137,7 @@ async fn read(stream: &mut Option<impl AsyncRead + Unpin>) -> Option<Bytes> {
     Some(bytes.freeze())
 }
 
-/// The files of one command: what runc reads and writes. Removed with it.
+/// The files of one command: what the runtime reads and writes. Removed with it.
 struct Files(PathBuf);
 
 impl Files {
@@ -169,11 +169,11 @@ impl Files {
     }
 
     fn log(&self) -> PathBuf {
-        Bundle::new(self.0.clone()).runc_log()
+        Bundle::new(self.0.clone()).runtime_log()
     }
 
-    fn runc_error(&self) -> Option<String> {
-        Bundle::new(self.0.clone()).runc_error()
+    fn runtime_error(&self) -> Option<String> {
+        Bundle::new(self.0.clone()).runtime_error()
     }
 }
 

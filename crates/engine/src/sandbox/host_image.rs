@@ -1,20 +1,26 @@
 //! The image `host`: a copy-on-write view of the machine's own files.
 
-use std::fs::{self, DirBuilder, Metadata};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use agent::shim::Bundle;
+use agent::shim::{Bundle, Folder, Layout, Link, Overlay, TextFile};
 
+use super::root::Fresh;
 use crate::EngineError;
 
 /// The image's name.
-const NAME: &str = "host";
+pub(super) const NAME: &str = "host";
 
-/// Top-level folders that are made anew in each container, with their modes.
-pub(super) const FRESH: [(&str, u32); 5] =
-    [("tmp", 0o1777), ("var/tmp", 0o1777), ("run", 0o755), ("home", 0o755), ("root", 0o700)];
+/// Folders that are made anew in each container: what programs keep while they run, and what is somebody's own.
+pub(super) const FRESH: &[Fresh] = &[
+    Fresh { path: "tmp", mode: 0o1777 },
+    Fresh { path: "var/tmp", mode: 0o1777 },
+    Fresh { path: "run", mode: 0o755 },
+    Fresh { path: "home", mode: 0o755 },
+    Fresh { path: "root", mode: 0o700 },
+];
 
 /// Top-level folders that no container sees: the kernel's own, which are mounted anew, and where
 /// other disks and the boot loader are mounted, which overlays do not follow.
@@ -27,17 +33,14 @@ pub(super) struct HostImage {
     masked: Vec<PathBuf>,
 }
 
-/// Accepts the image `host`, if it is trusted, and explains for all others what to do.
-pub(super) fn check(image: &str, trusted: bool) -> Result<(), EngineError> {
-    match (image == NAME, trusted) {
-        (true, true) => Ok(()),
-        (true, false) => Err(EngineError::Image(
-            "image `host` shows this machine's files to every build; allow it with --trust-host-image".to_owned(),
-        )),
-        (false, _) => Err(EngineError::Image(format!(
-            "image {image} cannot be pulled yet; use image `host` or --image-map '{image}=host'"
-        ))),
+/// Accepts the image `host` if it is trusted.
+pub(super) fn check(trusted: bool) -> Result<(), EngineError> {
+    if trusted {
+        return Ok(());
     }
+    Err(EngineError::Image(
+        "image `host` shows this machine's files to every build; allow it with --trust-host-image".to_owned(),
+    ))
 }
 
 impl HostImage {
@@ -65,69 +68,74 @@ impl HostImage {
         self.masked.iter().map(PathBuf::as_path)
     }
 
-    /// Makes the bundle's root folder and an empty upper layer for each top-level folder; answers their names.
-    pub(super) fn lay_out(&self, bundle: &Bundle) -> io::Result<Vec<String>> {
-        let root = root(bundle);
-        DirBuilder::new().mode(0o755).create(&root)?;
-        let mut overlaid = Vec::new();
-        for entry in fs::read_dir(&self.root)? {
-            let entry = entry?;
+    /// The root: an overlay for each top-level folder (one over `/` cannot be had in a user namespace), and the links beside
+    /// them. `etc` are texts that go over files in /etc.
+    pub(super) fn layout(&self, etc: &[(&str, String)]) -> Result<Layout, EngineError> {
+        let read = || fs::read_dir(&self.root)?.collect::<io::Result<Vec<_>>>();
+        let mut entries = read().map_err(EngineError::io("cannot read", &self.root))?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        let mut layout = Layout { folders: vec![folder(Bundle::ROOT.into(), 0o755)], ..Layout::default() };
+        for entry in entries {
             // A name that is not text cannot stand in an overlay's options.
             let Ok(name) = entry.file_name().into_string() else { continue };
-            let metadata = entry.metadata()?;
-            if metadata.is_symlink() {
-                symlink(fs::read_link(entry.path())?, root.join(&name))?;
-            } else if metadata.is_dir() && is_overlaid(&name) {
-                add_layers(bundle, &name, &metadata)?;
-                overlaid.push(name);
-            }
+            add(&mut layout, &entry.path(), &name).map_err(EngineError::io("cannot look at", &entry.path()))?;
         }
-        overlaid.sort();
-        Ok(overlaid)
+        let upper = upper("etc");
+        let text = |(name, text): &(&str, String)| TextFile { path: upper.join(name), text: text.clone() };
+        layout.files = etc.iter().map(text).collect();
+        Ok(layout)
     }
+}
+
+/// Adds a top-level folder or link, unless it is none that containers see.
+fn add(layout: &mut Layout, path: &Path, name: &str) -> io::Result<()> {
+    let metadata = path.symlink_metadata()?;
+    let target = Path::new(Bundle::ROOT).join(name);
+    if metadata.is_symlink() {
+        layout.links.push(Link { path: target, target: fs::read_link(path)? });
+    } else if metadata.is_dir() && is_overlaid(name) {
+        // An upper layer's top folder is what the container sees, so it gets the lower one's mode and owner.
+        let (mode, uid, gid) = (metadata.mode() & 0o7777, metadata.uid(), metadata.gid());
+        layout.folders.push(Folder { path: upper(name), mode, uid, gid });
+        layout.folders.push(folder(work(name), 0o700));
+        let (base, lower) = (path.parent().unwrap_or(path).to_path_buf(), vec![name.into()]);
+        layout.overlays.push(Overlay { target, base, lower, upper: upper(name), work: work(name) });
+    }
+    Ok(())
 }
 
 /// Commas and colons have a meaning in an overlay's options.
 fn is_overlaid(name: &str) -> bool {
-    let fresh = FRESH.iter().any(|(fresh, _)| *fresh == name);
+    let fresh = FRESH.iter().any(|fresh| fresh.path == name);
     !fresh && !LEFT_OUT.contains(&name) && !name.contains([',', ':', '\\'])
 }
 
-/// The bundle's root folder, relative to which the container's other folders are mounted.
-pub(super) fn root(bundle: &Bundle) -> PathBuf {
-    bundle.path().join("rootfs")
+/// A folder of root's own.
+fn folder(path: PathBuf, mode: u32) -> Folder {
+    Folder { path, mode, uid: 0, gid: 0 }
 }
 
 /// What the container wrote under a top-level folder.
-pub(super) fn upper(bundle: &Bundle, top: &str) -> PathBuf {
-    bundle.path().join("layers").join(top).join("upper")
+fn upper(top: &str) -> PathBuf {
+    Path::new("layers").join(top).join("upper")
 }
 
 /// The overlay's own folder, beside the upper one.
-pub(super) fn work(bundle: &Bundle, top: &str) -> PathBuf {
-    bundle.path().join("layers").join(top).join("work")
-}
-
-/// An upper layer's top folder is what the container sees, so it gets the lower one's mode and owner.
-fn add_layers(bundle: &Bundle, top: &str, lower: &Metadata) -> io::Result<()> {
-    let upper = upper(bundle, top);
-    DirBuilder::new().recursive(true).mode(0o700).create(&upper)?;
-    DirBuilder::new().mode(0o700).create(work(bundle, top))?;
-    fs::set_permissions(&upper, fs::Permissions::from_mode(lower.mode() & 0o7777))?;
-    chown(upper, Some(lower.uid()), Some(lower.gid()))
+fn work(top: &str) -> PathBuf {
+    Path::new("layers").join(top).join("work")
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
     use super::*;
 
     #[test]
     fn only_the_trusted_host_image_is_taken() {
-        assert!(check("host", true).is_ok());
-        assert!(check("host", false).is_err_and(|error| error.to_string().contains("--trust-host-image")));
-        let other = check("alpine:3", true).unwrap_err().to_string();
-        assert_eq!(other, "image alpine:3 cannot be pulled yet; use image `host` or --image-map 'alpine:3=host'");
+        assert!(check(true).is_ok());
+        assert!(check(false).is_err_and(|error| error.to_string().contains("--trust-host-image")));
     }
 
     #[test]
@@ -140,12 +148,17 @@ mod tests {
         fs::write(machine.path().join("swapfile"), "").unwrap();
         symlink("usr/bin", machine.path().join("bin")).unwrap();
         let image = HostImage { root: machine.path().to_path_buf(), shares: vec![], masked: vec![] };
-        let folder = tempfile::tempdir().unwrap();
-        let bundle = Bundle::new(folder.path().to_path_buf());
-        assert_eq!(image.lay_out(&bundle).unwrap(), ["etc", "usr"]);
-        assert_eq!(fs::read_link(root(&bundle).join("bin")).unwrap(), Path::new("usr/bin"));
-        assert_eq!(upper(&bundle, "usr").metadata().unwrap().mode() & 0o7777, 0o751);
-        assert!(work(&bundle, "etc").is_dir());
+        let layout = image.layout(&[("hosts", "me".to_owned())]).unwrap();
+        let targets: Vec<_> = layout.overlays.iter().map(|overlay| overlay.target.to_str().unwrap()).collect();
+        assert_eq!(targets, ["rootfs/etc", "rootfs/usr"]);
+        assert_eq!(
+            (&*layout.overlays[1].base, &*layout.overlays[1].lower),
+            (machine.path(), &[PathBuf::from("usr")][..])
+        );
+        assert_eq!(layout.links, [Link { path: "rootfs/bin".into(), target: "usr/bin".into() }]);
+        let usr = layout.folders.iter().find(|folder| folder.path == layout.overlays[1].upper).unwrap();
+        assert_eq!(usr.mode, 0o751);
+        assert_eq!(layout.files, [TextFile { path: "layers/etc/upper/hosts".into(), text: "me".into() }]);
     }
 
     #[test]

@@ -8,12 +8,12 @@ use agent::shim::{Bundle, Report};
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// After this time a start that has not answered is given up; runc needs a twentieth of a second.
+/// After this time a start that has not answered is given up; runtimes need a twentieth of a second.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts the bundle's shim and waits until it has started the container; the error is the reason in words.
-pub(super) async fn launch(agent: &Path, runc: &Path, bundle: &Bundle) -> Result<(), String> {
-    let mut shim = spawn(agent, runc, bundle).map_err(|error| format!("{}: {error}", agent.display()))?;
+pub(super) async fn launch(agent: &Path, bundle: &Bundle) -> Result<(), String> {
+    let mut shim = spawn(agent, bundle).map_err(|error| format!("{}: {error}", agent.display()))?;
     let answer = match shim.stdout.take() {
         Some(answer) => tokio::time::timeout(PATIENCE, report(answer)).await,
         None => Ok(None),
@@ -30,15 +30,13 @@ pub(super) async fn launch(agent: &Path, runc: &Path, bundle: &Bundle) -> Result
 }
 
 /// The shim holds the write end of the bundle's pipe as its standard input from its first moment on.
-fn spawn(agent: &Path, runc: &Path, bundle: &Bundle) -> std::io::Result<Child> {
+fn spawn(agent: &Path, bundle: &Bundle) -> std::io::Result<Child> {
     let alive = File::options().read(true).write(true).open(bundle.alive())?;
     let words = OpenOptions::new().append(true).create(true).mode(0o600).open(bundle.shim_log())?;
     Command::new(agent)
         .arg("shim")
         .arg("--bundle")
         .arg(bundle.path())
-        .arg("--runc")
-        .arg(runc)
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .current_dir("/")

@@ -1,0 +1,72 @@
+//! Keeps the size of a writable space where no file system of its own does: by counting.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The time between two counts, and at least so many times what a count took.
+const PERIOD: Duration = Duration::from_millis(500);
+const LEISURE: u32 = 10;
+
+/// Calls `exceeded` once when more than `limit` bytes are on disk below `space`. Ends with the process at the latest.
+pub(super) fn watch(space: PathBuf, limit: u64, exceeded: impl FnOnce() + Send + 'static) {
+    thread::spawn(move || {
+        loop {
+            let begin = Instant::now();
+            if exceeds(&space, limit) {
+                return exceeded();
+            }
+            thread::sleep(PERIOD.max(begin.elapsed() * LEISURE));
+        }
+    });
+}
+
+/// Whether what lies below takes more than `limit` bytes; stops counting as soon as it does. What vanishes meanwhile is
+/// not counted.
+fn exceeds(space: &Path, limit: u64) -> bool {
+    let (mut bytes, mut folders) = (0_u64, vec![space.to_path_buf()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(metadata) = entry.metadata() else { continue };
+            bytes = bytes.saturating_add(metadata.blocks().saturating_mul(512));
+            if bytes > limit {
+                return true;
+            }
+            if metadata.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn counts_what_lies_below_and_no_holes() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("deep")).unwrap();
+        fs::write(folder.path().join("deep/file"), vec![1; 100_000]).unwrap();
+        fs::File::create(folder.path().join("sparse")).unwrap().set_len(1 << 40).unwrap();
+        assert!(exceeds(folder.path(), 90_000));
+        assert!(!exceeds(folder.path(), 200_000));
+        assert!(!exceeds(Path::new("/nowhere"), 0));
+    }
+
+    #[test]
+    fn tells_once_when_it_is_too_much() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tell, told) = mpsc::channel();
+        watch(folder.path().to_path_buf(), 50_000, move || tell.send(()).unwrap());
+        assert!(told.recv_timeout(Duration::from_millis(10)).is_err());
+        fs::write(folder.path().join("file"), vec![1; 100_000]).unwrap();
+        told.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
+}
