@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::mpsc;
 
 use crate::blocking::blocking;
@@ -86,7 +86,8 @@ impl Images {
         if local || (sure && request.pull != PullPolicy::Always) {
             return Ok(record);
         }
-        match self.fetch(request, &wanted, name.digest.as_ref().map(|digest| (digest, &record))).await {
+        let known = name.digest.map(|digest| (digest, record.clone()));
+        match self.fetch(request, &wanted, known).await {
             Err(ImageError::Unreachable(reason)) if request.pull != PullPolicy::Always => {
                 tracing::warn!(image = %wanted.reference, reason, "its registry does not answer; taken as it is here");
                 Ok(record)
@@ -105,14 +106,13 @@ impl Images {
         &self,
         request: &ImageRequest,
         wanted: &Wanted<'_>,
-        known: Option<(&Digest, &ImageRecord)>,
+        known: Option<(Digest, ImageRecord)>,
     ) -> Result<ImageRecord, ImageError> {
-        let resolved = match self.resolve(wanted, known.map(|(digest, _)| digest)).await? {
-            Some(resolved) => resolved,
-            None => match known {
-                Some((_, record)) => return Ok(record.clone()),
-                None => return Err(wanted.error(&Fault::Passing("its registry changes its mind".to_owned()))),
-            },
+        let (digest, record) = known.unzip();
+        let resolved = match (self.resolve(wanted, digest.as_ref()).await?, record) {
+            (Some(resolved), _) => resolved,
+            (None, Some(record)) => return Ok(record),
+            (None, None) => return Err(wanted.error(&Fault::Passing("its registry changes its mind".to_owned()))),
         };
         let record = self.install(request, wanted, &resolved).await?;
         let (images, reference) = (self.clone(), wanted.reference.clone());
@@ -217,21 +217,26 @@ impl Images {
                 progress(PullProgress { done, total });
             }
         };
-        let fetches = wanted.into_iter().map(|(at, layer)| {
-            let add = &add;
-            async move {
-                let before = AtomicU64::new(0);
-                self.fetch_layer(&resolved.repository, layer, &|now| add(&before, now)).await.map(|file| (at, file))
-            }
-        });
-        let sender = &sender;
-        stream::iter(fetches)
-            .buffered(AT_ONCE)
-            .try_for_each(|layer| async move {
-                let _ = sender.send(layer);
-                Ok(())
-            })
-            .await
+        let mut fetches = Vec::new();
+        for (at, layer) in wanted {
+            fetches.push(self.fetch_one(&resolved.repository, at, layer, &add).boxed());
+        }
+        let mut fetched = stream::iter(fetches).buffered(AT_ONCE);
+        while let Some(layer) = fetched.try_next().await? {
+            let _ = sender.send(layer);
+        }
+        Ok(())
+    }
+
+    async fn fetch_one(
+        &self,
+        repository: &Repository,
+        at: usize,
+        layer: &Descriptor,
+        add: &(dyn Fn(&AtomicU64, u64) + Sync),
+    ) -> Result<(usize, Fetched), Fault> {
+        let before = AtomicU64::new(0);
+        Ok((at, self.fetch_layer(repository, layer, &|now| add(&before, now)).await?))
     }
 
     async fn fetch_layer(
