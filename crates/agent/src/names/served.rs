@@ -38,16 +38,24 @@ const SERVICES: [&str; 23] = [
 /// What a name without its domain means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Domain {
-    /// `amazonaws.com`, and China's.
+    /// AWS's oldest.
     Usual,
-    /// `api.aws`: the dual-stack endpoints of newer services.
+    /// The dual-stack endpoints of newer services.
     Api,
-    /// `on.aws`: ECR's dual-stack registries.
+    /// ECR's dual-stack registries.
     On,
 }
 
-/// The domains under which the names are.
-pub const DOMAINS: [&str; 4] = ["amazonaws.com", "amazonaws.com.cn", "api.aws", "on.aws"];
+/// The domains under which the names are; those of China last.
+pub const DOMAINS: [&str; 6] = [
+    "amazonaws.com",
+    "api.aws",
+    "on.aws",
+    "amazonaws.com.cn",
+    "api.amazonwebservices.com.cn",
+    "on.amazonwebservices.com.cn",
+];
+const MEANINGS: [Domain; 6] = [Domain::Usual, Domain::Api, Domain::On, Domain::Usual, Domain::Api, Domain::On];
 
 /// Whether this host name, with or without a dot at its end, is one of Landfall's.
 #[must_use]
@@ -86,8 +94,10 @@ fn domain_of(region: &str) -> &'static str {
 }
 
 fn without_domain(name: &str) -> Option<(&str, Domain)> {
-    let kinds = [Domain::Usual, Domain::Usual, Domain::Api, Domain::On];
-    DOMAINS.iter().zip(kinds).find_map(|(domain, kind)| Some((name.strip_suffix(domain)?.strip_suffix('.')?, kind)))
+    DOMAINS
+        .iter()
+        .zip(MEANINGS)
+        .find_map(|(domain, meaning)| Some((name.strip_suffix(domain)?.strip_suffix('.')?, meaning)))
 }
 
 /// Underscores are in some buckets' names.
@@ -175,6 +185,9 @@ mod tests {
             ("streaming-logs.eu-west-1.amazonaws.com", true),
             ("logs.eu-west-1.api.aws", true),
             ("logs.api.aws", false),
+            ("logs.cn-north-1.api.amazonwebservices.com.cn", true),
+            ("123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn", true),
+            ("logs.cn-north-1.amazonwebservices.com.cn", false),
             ("dynamodb.us-east-1.amazonaws.com", false),
             ("vpce-1.sts.us-east-1.vpce.amazonaws.com", false),
             ("evil.sts.us-east-1.amazonaws.com", false),
