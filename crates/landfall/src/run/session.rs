@@ -39,9 +39,9 @@ impl Session {
         cache: &Path,
         folders: Option<Arc<dyn Sources>>,
     ) -> anyhow::Result<Self> {
-        let options = options(home, cache, arguments)?;
+        let options = options(home, arguments)?;
         std::fs::write(home.path().join(ENGINE), kind_name(&options))?;
-        Ok(Self { process: InProcess::start(&options, folders).await? })
+        Ok(Self { process: InProcess::start(&options, cache, folders).await? })
     }
 
     pub(super) fn services(&self) -> &Inside {
@@ -98,7 +98,7 @@ fn scope() -> Scope {
 }
 
 /// `landfall serve` as a run wants it: open to its own builds, nothing prepared for others.
-fn options(home: &Home, cache: &Path, arguments: &Arguments) -> anyhow::Result<Options> {
+fn options(home: &Home, arguments: &Arguments) -> anyhow::Result<Options> {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
@@ -119,7 +119,6 @@ fn options(home: &Home, cache: &Path, arguments: &Arguments) -> anyhow::Result<O
     let line = Line::try_parse_from(line)?;
     let options = Options { engine: arguments.engine, host_share: shares(&arguments.share)?, ..line.options };
     options.check()?;
-    let _ = cache;
     Ok(options)
 }
 

@@ -6,6 +6,7 @@ use super::{Inside, Options, drain, explain, open_to_us_alone, tls};
 use crate::listener::{BrowserGuard, Endpoints, Listener};
 use aws::internal::codecommit::Sources;
 use kernel::{Stop, Store, SystemClock, SystemIds};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -21,11 +22,15 @@ pub(crate) struct InProcess {
 
 impl InProcess {
     /// Opens the data folder that `options` name and starts everything on it; builds check `folders` out where their
-    /// source is CodeCommit.
+    /// source is CodeCommit. Images are kept in `cache`, which runs share.
     ///
     /// # Errors
     /// The folder cannot be opened, or the engine cannot run here: sentences that say what to do.
-    pub(crate) async fn start(options: &Options, folders: Option<Arc<dyn Sources>>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        options: &Options,
+        cache: &Path,
+        folders: Option<Arc<dyn Sources>>,
+    ) -> anyhow::Result<Self> {
         open_to_us_alone(&options.data_dir)?;
         let stop = Stop::new();
         let store = Store::open(&options.data_dir, Arc::new(SystemClock)).map_err(explain)?;
@@ -41,6 +46,7 @@ impl InProcess {
             tasks: &mut tasks,
             collectors: Vec::new(),
             folders,
+            cache: Some(cache.to_owned()),
         };
         let services = wiring.services().await?;
         let inside = services.inside.clone();

@@ -62,6 +62,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         tasks: &mut tasks,
         collectors: Vec::new(),
         folders: None,
+        cache: None,
     };
     listener.open(wiring.services().await?);
 

@@ -35,9 +35,12 @@ pub(crate) struct Options {
     /// `enforce` checks signatures; `open` takes any credentials, on loopback only
     #[arg(long, value_enum, default_value_t = Auth::Enforce, help_heading = "Server")]
     pub(crate) auth: Auth,
-    /// What runs containers; `auto` takes the sandbox
+    /// What runs containers; `auto` takes a Docker or Podman daemon where one answers, else the sandbox
     #[arg(long, value_enum, default_value_t = Engine::Auto, help_heading = "Builds")]
     pub(crate) engine: Engine,
+    /// The daemon's socket, e.g. unix:///run/podman/podman.sock; else DOCKER_HOST's, or it is looked for
+    #[arg(long, value_name = "URL", help_heading = "Builds")]
+    pub(crate) docker_host: Option<String>,
     /// Run images that match GLOB as image REF, e.g. 'aws/codebuild/*=host'
     #[arg(long, value_name = "GLOB=REF", value_parser = image_map, help_heading = "Builds")]
     pub(crate) image_map: Vec<(String, String)>,
@@ -47,6 +50,9 @@ pub(crate) struct Options {
     /// Let builds use image `host`, which guards against accidents only
     #[arg(long, help_heading = "Builds")]
     pub(crate) trust_host_image: bool,
+    /// How builds in the sandbox reach other networks; `auto` takes the first that works
+    #[arg(long, value_enum, default_value_t = BuildNetwork::Auto, help_heading = "Builds")]
+    pub(crate) build_network: BuildNetwork,
     /// Whether AWS's names lead to Landfall inside of builds: sts.us-east-1.amazonaws.com, an account's ECR registry, …
     #[arg(long, value_enum, default_value_t = BuildNames::On, help_heading = "Builds")]
     pub(crate) build_names: BuildNames,
@@ -102,6 +108,28 @@ pub(crate) enum Engine {
     Dummy,
 }
 
+/// The engine's [`engine::WayOut`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BuildNetwork {
+    Auto,
+    Pasta,
+    Slirp4netns,
+    Veth,
+    None,
+}
+
+impl From<BuildNetwork> for engine::WayOut {
+    fn from(network: BuildNetwork) -> Self {
+        match network {
+            BuildNetwork::Auto => Self::Auto,
+            BuildNetwork::Pasta => Self::Pasta,
+            BuildNetwork::Slirp4netns => Self::Slirp4netns,
+            BuildNetwork::Veth => Self::Veth,
+            BuildNetwork::None => Self::None,
+        }
+    }
+}
+
 /// Where AWS's names lead inside of builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BuildNames {
@@ -126,10 +154,8 @@ impl Options {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             return Err(user_error("a certificate goes with its key: give both --tls-cert and --tls-key"));
         }
-        if self.engine == Engine::Docker {
-            return Err(user_error(
-                "--engine docker is not built in this version of Landfall: use --engine sandbox, which needs root and runc but no daemon",
-            ));
+        if self.docker_host.is_some() && !matches!(self.engine, Engine::Docker | Engine::Auto) {
+            return Err(user_error("--docker-host names a daemon that no container would run by: use --engine docker"));
         }
         Ok(())
     }
@@ -160,11 +186,13 @@ impl Options {
         self.pool.map_or(usual, usize::from)
     }
 
-    /// The engine that `auto` means.
+    /// The engine in the engines' terms.
     pub(crate) fn engine_kind(&self) -> engine::EngineKind {
         match self.engine {
+            Engine::Auto => engine::EngineKind::Auto,
+            Engine::Docker => engine::EngineKind::Docker,
             Engine::Dummy => engine::EngineKind::Dummy,
-            Engine::Auto | Engine::Sandbox | Engine::Docker => engine::EngineKind::Sandbox,
+            Engine::Sandbox => engine::EngineKind::Sandbox,
         }
     }
 }
@@ -231,10 +259,10 @@ mod tests {
     }
 
     #[test]
-    fn unsafe_and_unbuilt_choices_are_refused_with_a_sentence() {
+    fn unsafe_and_idle_choices_are_refused_with_a_sentence() {
         for (arguments, part) in [
             (&["--auth", "open", "--listen", "0.0.0.0:4566"][..], "not a loopback address"),
-            (&["--engine", "docker"][..], "not built in this version"),
+            (&["--engine", "sandbox", "--docker-host", "unix:///d.sock"][..], "--engine docker"),
             (&["--account", "12"][..], "twelve digits"),
             (&["--listen", "4566"][..], "an address and a port"),
             (&["--region", "us east"][..], "eu-west-1"),
@@ -250,5 +278,6 @@ mod tests {
         }
         assert_eq!(check(&["--auth", "open", "--image-map", "aws/*=host"]), Ok(()));
         assert_eq!(check(&["--listen", "0.0.0.0:4566"]), Ok(()));
+        assert_eq!(check(&["--engine", "docker", "--docker-host", "unix:///d.sock"]), Ok(()));
     }
 }

@@ -14,8 +14,9 @@ use anyhow::Context as _;
 use aws::codepipeline::CodePipeline;
 use aws::internal::{codebuild::PipelineBuilds, codecommit::Sources, codepipeline::PipelineRegions};
 use aws::{Dispatch, Guard};
-use engine::{Engine, EngineOptions};
+use engine::{Engine, EngineOptions, ImageOptions};
 use kernel::{Blobs, Clock, Collector, Ids, Scope, Seal, Stop, Store, SystemIds, Timestamp, UnusedBlobs};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -74,6 +75,8 @@ pub(super) struct Wiring<'w> {
     pub(super) collectors: Vec<Arc<dyn Collector>>,
     /// What builds check out in place of CodeCommit's repositories: the folders of `landfall run`.
     pub(super) folders: Option<Arc<dyn Sources>>,
+    /// What the runs of a user share: images are kept there, and builds on image `host` do not see it.
+    pub(super) cache: Option<PathBuf>,
 }
 
 /// What every service stands on.
@@ -166,7 +169,7 @@ impl Wiring<'_> {
             Arc::new(aws::sts::Gated::new(Arc::clone(iam) as _, registry::STS.gate(guard)?)),
         ];
         let s3 = if open { s3.trusting() } else { s3 };
-        let (guard, about) = (guard.clone(), self.about(ground));
+        let (guard, about) = (guard.clone(), self.about(ground, sisters.engine.as_ref()));
         let collection = self.collection(ground);
         Ok(Arc::new(Services {
             authenticator,
@@ -198,13 +201,13 @@ impl Wiring<'_> {
         Ok(blobs)
     }
 
-    fn about(&self, ground: &Ground) -> About {
+    fn about(&self, ground: &Ground, engine: &dyn Engine) -> About {
         let options = self.options;
         About {
             started_at: ground.clock.now(),
             url: self.public_url.to_owned(),
             auth: if options.auth == Auth::Open { "open" } else { "enforce" },
-            engine: options.engine_kind().name(),
+            engine: engine.name(),
             data_dir: options.data_dir.display().to_string(),
             account: options.account.clone(),
             region: options.region.clone(),
@@ -360,6 +363,13 @@ impl Wiring<'_> {
         engine::open(EngineOptions {
             host_share: options.host_share.clone(),
             trust_host_image: options.trusts_host_image(),
+            docker_host: options.docker_host.clone(),
+            way_out: options.build_network.into(),
+            masked: self.cache.iter().cloned().collect(),
+            images: ImageOptions {
+                folder: self.cache.as_ref().map(|cache| cache.join("images")),
+                ..ImageOptions::default()
+            },
             ..EngineOptions::new(options.engine_kind(), &options.data_dir, agent_binary)
         })
         .await
