@@ -26,9 +26,11 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_child_subreaper;
@@ -42,6 +44,9 @@ pub use identity::{IdRange, Identities};
 pub use layout::{Folder, Layout, Link, Overlay, TextFile};
 pub(crate) use network::loopback;
 pub use record::{Disk, ExitRecord, Report, Runtime, ShimConfig};
+
+/// How long between two looks at a process that is somebody else's child for a moment still.
+const BETWEEN: Duration = Duration::from_millis(1);
 
 /// The subcommand's entry; call it before any thread is started, for it changes this process's namespaces.
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -216,7 +221,9 @@ fn wait_for(pid: Pid) -> io::Result<(Option<i32>, Option<i32>)> {
         match waitpid(pid, None) {
             Ok(WaitStatus::Exited(_, code)) => return Ok((Some(code), None)),
             Ok(WaitStatus::Signaled(_, signal, _)) => return Ok((None, Some(signal as i32))),
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Ok(_) | Err(Errno::EINTR) => {}
+            // crun has ended, but a process between it and the container has not yet: then it becomes this one's child.
+            Err(Errno::ECHILD) if Path::new(&format!("/proc/{pid}")).exists() => std::thread::sleep(BETWEEN),
             Err(error) => return Err(error.into()),
         }
     }

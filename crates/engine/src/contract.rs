@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
 
-use images::ImageRequest;
+use images::{Collected, ImageRequest, Unused};
 
 use crate::{ContainerSpec, EngineError, Exec, ExecOutput, Execution, Exit, Signal};
 
@@ -82,6 +82,13 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Ends the container if it runs and forgets it with all its files; a container that is not there is no error.
     async fn remove(&self, id: &str) -> Result<(), EngineError>;
+
+    /// Removes images that were last prepared or started from before `unused.since` and from which no container runs. An engine
+    /// whose images somebody else keeps (a Docker daemon) removes none.
+    async fn collect_images(&self, unused: Unused) -> Result<Collected, EngineError> {
+        let _ = unused;
+        Ok(Collected::default())
+    }
 
     /// The containers that carry the label `key` with `value`, ordered by id.
     async fn list(&self, key: &str, value: &str) -> Result<Vec<Container>, EngineError>;

@@ -30,6 +30,9 @@ pub use contract::{Container, Engine, OutputStream, Started, State};
 pub use error::EngineError;
 pub use exec::{Exec, ExecChunk, ExecOutput, Execution};
 pub use exit::{Ending, Exit};
-pub use images::{ImageRequest, Password, Progress, PullPolicy, PullProgress, RegistryCredentials};
-pub use options::{AGENT_IN_CONTAINER, EngineKind, EngineOptions, RuntimeChoice, WayOut, open};
+pub use images::{
+    Collected, ImageRequest, Limits as ImageLimits, Password, Progress, PullPolicy, PullProgress, Registries,
+    RegistryCredentials, Unused,
+};
+pub use options::{AGENT_IN_CONTAINER, EngineKind, EngineOptions, ImageOptions, RuntimeChoice, WayOut, open};
 pub use spec::{ContainerSpec, LINK_LOCAL, Limits, Mount, Network, Signal, SpecError};

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use crate::docker::Docker;
 use crate::sandbox::Sandbox;
 use crate::{
-    Container, ContainerSpec, Engine, EngineError, Exec, Execution, Exit, ImageRequest, OutputStream, Signal, Started,
+    Collected, Container, ContainerSpec, Engine, EngineError, Exec, Execution, Exit, ImageRequest, OutputStream,
+    Signal, Started, Unused,
 };
 
 /// The image that is this machine.
@@ -102,6 +103,13 @@ impl Engine for Routed {
         match &self.sandbox {
             Ok(sandbox) => sandbox.remove(id).await,
             Err(_) => Ok(()),
+        }
+    }
+
+    async fn collect_images(&self, unused: Unused) -> Result<Collected, EngineError> {
+        match &self.sandbox {
+            Ok(sandbox) => sandbox.collect_images(unused).await,
+            Err(_) => Ok(Collected::default()),
         }
     }
 

@@ -1,11 +1,14 @@
 //! The daemon: who answers on the socket, and what its answers mean.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::Docker as Client;
 use bollard::errors::Error;
 use bollard::models::{ContainerState, SystemVersion};
-use bollard::query_parameters::{InspectContainerOptions, RemoveContainerOptions, WaitContainerOptions};
+use bollard::query_parameters::{
+    InspectContainerOptions, ListContainersOptions, RemoveContainerOptions, WaitContainerOptions,
+};
 use futures::StreamExt;
 use tokio::time::Instant;
 
@@ -55,17 +58,20 @@ impl Daemon {
 
     /// A container's state; `None` where the daemon knows no container of this name.
     pub(super) async fn state(&self, name: &str) -> Result<Option<ContainerState>, EngineError> {
-        let until = Instant::now() + SETTLING;
-        loop {
-            match self.client.inspect_container(name, None::<InspectContainerOptions>).await {
-                Ok(found) => return Ok(Some(found.state.unwrap_or_default())),
-                Err(error) if status(&error) == Some(404) => return Ok(None),
-                // Podman has states that Docker's interface has no words for: a container that has just ended is `stopped`
-                // until it is tidied up, and only then `exited`.
-                Err(Error::JsonDataError { .. }) if Instant::now() < until => tokio::time::sleep(UNSETTLED).await,
-                Err(error) => return Err(self.failed("tell a container's state", &error)),
-            }
+        match settled(|| self.client.inspect_container(name, None::<InspectContainerOptions>)).await {
+            Ok(found) => Ok(Some(found.state.unwrap_or_default())),
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(self.failed("tell a container's state", &error)),
         }
+    }
+
+    /// The labels of all containers, running and ended, that have this one.
+    pub(super) async fn labelled(&self, label: String) -> Result<Vec<HashMap<String, String>>, EngineError> {
+        let filters = Some(HashMap::from([("label".to_owned(), vec![label])]));
+        let options = ListContainersOptions { all: true, filters, ..ListContainersOptions::default() };
+        let listed = settled(|| self.client.list_containers(Some(options.clone()))).await;
+        let listed = listed.map_err(|error| self.failed("list its containers", &error))?;
+        Ok(listed.into_iter().filter_map(|container| container.labels).collect())
     }
 
     /// Waits until the container does not run; what is true then is asked for anew.
@@ -99,6 +105,18 @@ impl Daemon {
         match said(error) {
             Some(reason) => EngineError::Daemon { action, reason },
             None => away(&self.address, error),
+        }
+    }
+}
+
+/// Asks until the answer can be read: Podman has states that Docker's interface has no words for. A container that has just
+/// ended is `stopped` until it is tidied up, and only then `exited`.
+async fn settled<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F) -> Result<T, Error> {
+    let until = Instant::now() + SETTLING;
+    loop {
+        match ask().await {
+            Err(Error::JsonDataError { .. }) if Instant::now() < until => tokio::time::sleep(UNSETTLED).await,
+            answer => return answer,
         }
     }
 }

@@ -7,8 +7,8 @@
 //! The agent is the first process: it puts the network right and becomes the program ([`agent::enter`]), which writes straight
 //! into the record's output file. So output is in order, byte for byte and at once, whatever the daemon's log would make of it.
 //!
-//! Where the daemon tells an end by 128 and a signal's number, it is taken for the signal. `disk_bytes` is kept where the
-//! daemon's storage can count (see [`create`]); elsewhere containers share the daemon's disk.
+//! Where the daemon tells an end by 128 and a signal's number, it is taken for the signal. Podman does not always tell want of
+//! memory.
 
 mod answering;
 mod create;
@@ -22,13 +22,12 @@ mod records;
 mod socket;
 mod start;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bollard::query_parameters::{KillContainerOptions, ListContainersOptions};
+use bollard::query_parameters::KillContainerOptions;
 use tokio::time::Instant;
 
 use crate::blocking::blocking;
@@ -118,11 +117,8 @@ impl Docker {
     /// Ends those of this data folder's containers that it knows nothing of: their removal was interrupted.
     async fn remove_strays(&self) -> Result<(), EngineError> {
         let ours = format!("{DATA_LABEL}={}", self.0.records.identity());
-        let filters = Some(HashMap::from([("label".to_owned(), vec![ours])]));
-        let options = ListContainersOptions { all: true, filters, ..ListContainersOptions::default() };
-        let listed = self.0.daemon.client.list_containers(Some(options)).await;
-        let listed = listed.map_err(|error| self.0.daemon.failed("list its containers", &error))?;
-        let ids = listed.into_iter().filter_map(|container| container.labels?.remove(ID_LABEL));
+        let found = self.0.daemon.labelled(ours).await?;
+        let ids = found.into_iter().filter_map(|mut labels| labels.remove(ID_LABEL));
         for id in ids {
             if !self.knows(&id).await? {
                 self.0.daemon.remove(&self.0.records.name(&id)).await?;
