@@ -2,14 +2,19 @@
 
 import base64
 import contextlib
+import functools
 import hashlib
 import http.server
 import io
 import json
 import pathlib
+import re
 import shutil
+import subprocess
 import tarfile
 import threading
+
+from conftest import LANDFALL
 
 ARCHITECTURE = "amd64"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -19,6 +24,13 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+@functools.cache
+def agents_libraries() -> list[pathlib.Path]:
+    """What a development build of the agent is linked with; the one that scripts/build makes needs nothing."""
+    listed = subprocess.run(["ldd", LANDFALL.with_name("landfall-agent")], capture_output=True, text=True)
+    return [pathlib.Path(found) for found in re.findall(r"(/\S+) \(0x", listed.stdout)]
 
 
 def layer(files: dict[str, str | bytes] | None = None) -> bytes:
@@ -39,6 +51,8 @@ def layer(files: dict[str, str | bytes] | None = None) -> bytes:
             entry = tarfile.TarInfo(f"bin/{name}")
             entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
             archive.addfile(entry)
+        for path in agents_libraries():
+            add(str(path).lstrip("/"), path.read_bytes(), 0o755)
         for name, data in {"etc/passwd": "root:x:0:0::/root:/bin/sh\n", **(files or {})}.items():
             add(name, data.encode() if isinstance(data, str) else data, 0o644)
     return content.getvalue()

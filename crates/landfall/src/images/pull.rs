@@ -4,7 +4,7 @@ use super::progress::Line;
 use super::show::{json, line};
 use super::store::{Store, told};
 use crate::exit::user_error;
-use images::{ImageRequest, Password, Platform, Registries, RegistryCredentials};
+use images::{ImageRequest, Password, Platform, PullPolicy, Registries, RegistryCredentials};
 use std::io::Read as _;
 use std::path::PathBuf;
 
@@ -59,7 +59,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         credentials,
         progress: shown.pull(),
         platform: arguments.platform,
-        ..ImageRequest::default()
+        pull: PullPolicy::Always,
     };
     let image = tokio::select! {
         pulled = images.pull(&request) => pulled.map_err(told),

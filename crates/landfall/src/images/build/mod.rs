@@ -45,10 +45,10 @@ enum Recipes {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  landfall images build standard                            what most builds need; some minutes, 1.5 GB
+  landfall images build standard                        what most builds need: 1.3 GB
   landfall images build standard --with python,aws          these parts alone
   landfall images build standard --without java,docker
-  landfall images build standard --list                     the parts")]
+  landfall images build standard --list")]
 struct Standard {
     /// These parts and no others, `all` or `none`; see --list
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
