@@ -37,6 +37,8 @@ UNREACHED: dict[str, str] = {
     "backup_after_snapshot": "in `landfall backup`; died at in test_backup.py",
     "backup_before_manifest": "in `landfall backup`; died at in test_backup.py",
     "backup_after_manifest": "in `landfall backup`; died at in test_backup.py",
+    "codebuild_after_claim": "passed when containers are prepared, which the dummy's are not by default; died at in test_pool.py",
+    "codebuild_after_preparation": "passed when containers are prepared; died at in test_pool.py",
     "logs_before_expiry": "passed when log events are past their time; died at in test_logs_retention.py",
     "logs_after_expired_segment": "passed when log events are past their time; died at in test_logs_retention.py",
     "restore_before_rename": "in `landfall restore`; died at in test_backup.py",

@@ -5,6 +5,7 @@
 mod client;
 mod containers;
 mod logs;
+mod peers;
 mod pipelines;
 mod process;
 mod reads;
