@@ -13,6 +13,7 @@ use super::credentials::Credentials;
 use super::docker::Daemon;
 use super::phases::{self, Surroundings};
 use super::sources::Sources;
+use crate::git_credential;
 use crate::names::Names;
 use crate::process::Processes;
 use crate::protocol::client::{Incoming, Link};
@@ -94,6 +95,11 @@ impl Conversation {
         self.link.has_job(&job.build);
         self.credentials.apply(&mut job.environment.0);
         let notes = self.names.apply(&mut job);
+        if job.git_credentials
+            && let Ok(agent) = std::env::current_exe()
+        {
+            git_credential::configure(&mut job.environment.0, &agent);
+        }
         let surroundings = Surroundings {
             link: self.link.clone(),
             processes: self.processes.clone(),

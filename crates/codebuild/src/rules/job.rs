@@ -41,6 +41,7 @@ pub fn job(buildspec: &Buildspec, surroundings: Surroundings) -> Job {
         phases: phases.into(),
         exported_variables: surroundings.exported_variables,
         expressions: surroundings.expressions,
+        git_credentials: buildspec.env.git_credential_helper,
         masked: vec![],
         timeout_ms: surroundings.timeout_ms,
     }
@@ -96,13 +97,13 @@ mod tests {
 
     #[test]
     fn all_phases_are_there() {
-        let text = "version: 0.2\nrun-as: joe\nenv: {shell: bash}\nphases:\n  build: {commands: [a], finally: [b], on-failure: CONTINUE}\n  post_build: {run-as: ann, commands: [c]}\n";
+        let text = "version: 0.2\nrun-as: joe\nenv: {shell: bash, git-credential-helper: yes}\nphases:\n  build: {commands: [a], finally: [b], on-failure: CONTINUE}\n  post_build: {run-as: ann, commands: [c]}\n";
         let job = job(&Buildspec::parse(text).unwrap(), surroundings());
         assert_eq!(job.phases.iter().map(|phase| phase.phase).collect::<Vec<_>>(), Phase::ALL);
         assert_eq!(job.phases[0], PhaseJob::empty(Phase::Install));
         assert_eq!((job.phases[2].on_failure, job.phases[2].run_as.as_deref()), (JobOnFailure::Continue, Some("joe")));
         assert_eq!((job.phases[3].on_failure, job.phases[3].run_as.as_deref()), (JobOnFailure::Standard, Some("ann")));
-        assert_eq!((job.shell, job.shell_per_command), (Shell::Bash, false));
+        assert_eq!((job.shell, job.shell_per_command, job.git_credentials), (Shell::Bash, false, true));
     }
 
     #[test]
