@@ -55,8 +55,8 @@ class Builds:
 
 @pytest.fixture(scope="module")
 def builds(servers) -> Builds:
-    """In enforce mode, on image `host`."""
-    return Builds(servers("enforce", "sandbox", "--trust-host-image", *HOST_IMAGE))
+    """In enforce mode, on image `host`, without a way out: nobody but Landfall can answer."""
+    return Builds(servers("enforce", "sandbox", "--trust-host-image", "--build-network", "none", *HOST_IMAGE))
 
 
 def python(script: str) -> str:
@@ -259,8 +259,19 @@ def test_the_authority_is_good_for_awss_names_alone(builds):
     assert "Name Constraints: critical" in shown and "DNS:amazonaws.com" in shown and "pathlen:0" in shown
 
 
+def test_with_a_way_out_the_names_lead_here_all_the_same(servers):
+    """No other name is asked for: that would be a question to the world."""
+    server = servers("open", "sandbox", *HOST_IMAGE)
+    log = Builds(server).run(
+        f"getent ahostsv4 sts.{REGION}.amazonaws.com | cut -d' ' -f1 | sort -u", "grep nameserver /etc/resolv.conf",
+        "aws sts get-caller-identity --query Account --output text",
+    )
+    assert log.split() == ["127.0.45.66", "nameserver", "127.0.0.53", ACCOUNT]
+    server.stop()
+
+
 def test_off_the_names_lead_outside(servers):
-    server = servers("open", "sandbox", "--build-names", "off", *HOST_IMAGE)
+    server = servers("open", "sandbox", "--build-names", "off", "--build-network", "none", *HOST_IMAGE)
     log = Builds(server).run(
         "ls /landfall", f"getent hosts sts.{REGION}.amazonaws.com || echo not known", "env | grep CA_BUNDLE || echo no bundle",
         "ls /etc/ssl/certs | grep landfall || echo no authority", "aws sts get-caller-identity", without_endpoint=False,

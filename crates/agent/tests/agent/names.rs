@@ -43,6 +43,44 @@ async fn a_resolver_stands_before_the_containers_own() {
     agent.finish().await;
 }
 
+/// Answers every question with 10.9.8.7.
+const NAME_SERVER: &str = r#"
+import socket
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.77", 53))
+open("/run/ready", "w").close()
+while True:
+    query, client = server.recvfrom(4096)
+    end = query.index(0, 12) + 5
+    record = bytes((0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 10, 9, 8, 7))
+    server.sendto(query[:2] + bytes((0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0)) + query[12:end] + record, client)
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_containers_own_name_servers_are_asked_for_other_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("name_server.py");
+    std::fs::write(&program, NAME_SERVER).unwrap();
+    let own = format!(
+        "echo nameserver 127.0.0.77 >>/etc/resolv.conf; python3 {} & while [ ! -e /run/ready ]; do sleep 0.01; done;",
+        program.display()
+    );
+    let names = [
+        "getent ahostsv4 dynamodb.eu-west-1.amazonaws.com | grep STREAM",
+        "getent ahostsv4 sts.eu-west-1.amazonaws.com | grep STREAM",
+        "grep nameserver /etc/resolv.conf /run/systemd/resolve/resolv.conf",
+    ];
+    let Some(agent) = run(&own, &names).await else { return };
+    let expected = [
+        "10.9.8.7        STREAM dynamodb.eu-west-1.amazonaws.com",
+        "127.0.45.66     STREAM sts.eu-west-1.amazonaws.com",
+        "/etc/resolv.conf:nameserver 127.0.0.53",
+        "/run/systemd/resolve/resolv.conf:nameserver 127.0.0.77",
+    ];
+    assert_eq!(agent.seen.output(), expected);
+    agent.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn programs_are_told_of_the_authority_and_what_the_project_says_wins() {
     let variables = [
