@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -298,6 +299,22 @@ def test_the_example_is_built_by_its_own_buildspec(build, tmp_path):
     done = build(folder, "--share", sysroot)
     assert done.returncode == 0, done.stdout + done.stderr
     assert os.access(folder / "landfall-out/bin/hello-service", os.X_OK) and (folder / "landfall-out/appspec.yml").exists()
+
+
+def test_an_ordinary_user_builds_too(build):
+    nobody = 65534
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="landfall-run-") as home:
+        folder = pathlib.Path(home) / "app"
+        folder.mkdir()
+        (folder / "buildspec.yml").write_text("version: 0.2\nphases: {build: {commands: ['id -un > user']}}\nartifacts: {files: [user]}\n")
+        for path in (pathlib.Path(home), folder, folder / "buildspec.yml"):
+            os.chown(path, nobody, nobody)
+        command = [str(LANDFALL), "run", "--build-network", "none"]
+        done = subprocess.run(command, cwd=folder, env={**CLEAN, "HOME": home}, user=nobody, group=nobody, extra_groups=[], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        made = folder / "landfall-out/user"
+        assert made.read_text() == "root\n" and made.stat().st_uid == nobody
+        assert os.listdir(pathlib.Path(home) / ".cache/landfall/runs") == []
 
 
 # Pipelines.

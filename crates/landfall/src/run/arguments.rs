@@ -2,7 +2,7 @@
 
 use super::environment::Given;
 use crate::exit::user_error;
-use crate::serve::Engine;
+use crate::serve::{BuildNames, BuildNetwork, Engine};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,6 +47,12 @@ pub(crate) struct Arguments {
     /// What runs containers
     #[arg(long, value_enum, default_value_t = Engine::Auto)]
     pub(crate) engine: Engine,
+    /// How the build reaches other networks
+    #[arg(long, value_enum, default_value_t = BuildNetwork::Auto)]
+    pub(crate) build_network: BuildNetwork,
+    /// Whether AWS's names lead to the run's own services inside of the build
+    #[arg(long, value_enum, default_value_t = BuildNames::On)]
+    pub(crate) build_names: BuildNames,
     /// One JSON document on stdout at the end; the log goes to stderr
     #[arg(long)]
     pub(crate) json: bool,

@@ -117,7 +117,13 @@ fn options(home: &Home, arguments: &Arguments) -> anyhow::Result<Options> {
         data_dir.into(),
     ];
     let line = Line::try_parse_from(line)?;
-    let options = Options { engine: arguments.engine, host_share: shares(&arguments.share)?, ..line.options };
+    let options = Options {
+        engine: arguments.engine,
+        host_share: shares(&arguments.share)?,
+        build_network: arguments.build_network,
+        build_names: arguments.build_names,
+        ..line.options
+    };
     options.check()?;
     Ok(options)
 }

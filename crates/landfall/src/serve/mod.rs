@@ -2,15 +2,17 @@
 //! stop.
 
 mod announce;
+mod images;
 mod inside;
 mod options;
 pub(crate) mod registry;
 mod repositories;
 mod services;
+mod size;
 mod tls;
 
 pub(crate) use inside::InProcess;
-pub(crate) use options::{Arguments, Auth, DATA_DIR, Engine, LISTEN, Options, address};
+pub(crate) use options::{Arguments, Auth, BuildNames, BuildNetwork, DATA_DIR, Engine, LISTEN, Options, address};
 pub(crate) use services::{Inside, Services};
 
 use services::Wiring;

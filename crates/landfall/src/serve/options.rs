@@ -1,5 +1,6 @@
 //! The command line of `landfall serve`.
 
+use super::size::Size;
 use crate::exit::user_error;
 use clap::{Args, ValueEnum};
 use kernel::{Keep, Retention};
@@ -50,6 +51,15 @@ pub(crate) struct Options {
     /// Let builds use image `host`, which guards against accidents only
     #[arg(long, help_heading = "Builds")]
     pub(crate) trust_host_image: bool,
+    /// What makes the sandbox's containers: `auto` takes crun where it works, else runc; or a program's path
+    #[arg(long, value_name = "PROGRAM", default_value = "auto", value_parser = oci_runtime, help_heading = "Builds")]
+    pub(crate) oci_runtime: engine::RuntimeChoice,
+    /// What a build in the sandbox may write at most, e.g. 20G; or `none`
+    #[arg(long, value_name = "SIZE", default_value = "64G", value_parser = str::parse::<Size>, help_heading = "Builds")]
+    pub(crate) build_disk: Size,
+    /// Run builds also where their memory, processors and processes cannot be limited
+    #[arg(long, help_heading = "Builds")]
+    pub(crate) without_limits: bool,
     /// How builds in the sandbox reach other networks; `auto` takes the first that works
     #[arg(long, value_enum, default_value_t = BuildNetwork::Auto, help_heading = "Builds")]
     pub(crate) build_network: BuildNetwork,
@@ -59,6 +69,15 @@ pub(crate) struct Options {
     /// How many containers wait, prepared, for each image and size that builds use; 0 for none [default: 2, 0 with dummy]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(0..=32), help_heading = "Builds")]
     pub(crate) pool: Option<u8>,
+    /// Ask URL for the images of registry HOST before HOST itself, e.g. docker.io=http://mirror.lan:5000
+    #[arg(long, value_name = "HOST=URL", value_parser = super::images::mirror, help_heading = "Builds")]
+    pub(crate) registry_mirror: Vec<(String, String)>,
+    /// Trust the certificates in FILE (PEM) of registries and mirrors too
+    #[arg(long, value_name = "FILE", help_heading = "Builds")]
+    pub(crate) registry_ca: Vec<PathBuf>,
+    /// How large an image may be at most, unpacked, e.g. 20G; or `none`
+    #[arg(long, value_name = "SIZE", default_value = "64G", value_parser = str::parse::<Size>, help_heading = "Builds")]
+    pub(crate) image_limit: Size,
     /// The account where a client names none
     #[arg(long, value_name = "ID", default_value = "000000000000", value_parser = account, help_heading = "Server")]
     pub(crate) account: String,
@@ -89,6 +108,9 @@ pub(crate) struct Options {
     /// How long the artifacts that pipelines made are kept: `forever`, or a time like 90d
     #[arg(long, value_name = "TIME", default_value = "forever", value_parser = crate::data::keep, help_heading = "Retention")]
     pub(crate) keep_artifacts: Keep,
+    /// How long images that were pulled are kept after their last use
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = crate::data::keep, help_heading = "Retention")]
+    pub(crate) keep_images: Keep,
     /// What is logged, e.g. `debug` or `info,codebuild=debug`
     #[arg(long, value_name = "FILTER", default_value = crate::log::USUAL, help_heading = "Server")]
     pub(crate) log: String,
@@ -167,6 +189,7 @@ impl Options {
             builds: self.keep_builds,
             deployments: self.keep_deployments,
             artifacts: self.keep_artifacts,
+            images: self.keep_images,
         }
     }
 
@@ -195,6 +218,10 @@ impl Options {
             Engine::Sandbox => engine::EngineKind::Sandbox,
         }
     }
+}
+
+fn oci_runtime(text: &str) -> Result<engine::RuntimeChoice, String> {
+    text.parse()
 }
 
 fn image_map(text: &str) -> Result<(String, String), String> {
@@ -269,6 +296,9 @@ mod tests {
             (&["--public-url", "ci.example.com"][..], "https://ci.example.com"),
             (&["--public-url", "https://ci.example.com/landfall"][..], "https://ci.example.com"),
             (&["--image-map", "host"][..], "GLOB=REF"),
+            (&["--registry-mirror", "docker.io"][..], "HOST=URL"),
+            (&["--registry-mirror", "docker.io=mirror.lan"][..], "HOST=URL"),
+            (&["--image-limit", "64 GB"][..], "64G"),
             (&["--auth", "maybe"][..], "possible values"),
             (&["--tls-cert", "cert.pem"][..], "--tls-key"),
             (&["--tls-key", "key.pem"][..], "--tls-cert"),

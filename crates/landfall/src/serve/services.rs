@@ -7,14 +7,14 @@ use super::options::{Auth, Options};
 use super::registry;
 use super::repositories::Repositories;
 use crate::agent_binary;
-use crate::data::{Collection, OldAgents};
+use crate::data::{Collection, OldAgents, UnusedImages};
 use crate::exit::user_error;
 use crate::listener::Listener;
 use anyhow::Context as _;
 use aws::codepipeline::CodePipeline;
 use aws::internal::{codebuild::PipelineBuilds, codecommit::Sources, codepipeline::PipelineRegions};
 use aws::{Dispatch, Guard};
-use engine::{Engine, EngineOptions, ImageOptions};
+use engine::{Engine, EngineOptions};
 use kernel::{Blobs, Clock, Collector, Ids, Scope, Seal, Stop, Store, SystemIds, Timestamp, UnusedBlobs};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -360,20 +360,22 @@ impl Wiring<'_> {
         let agent_binary = agent_binary::locate(&options.data_dir).context("builds need the agent")?;
         let clock = Arc::clone(self.store.clock());
         self.collectors.push(Arc::new(OldAgents::new(&options.data_dir, agent_binary.clone(), clock)));
-        engine::open(EngineOptions {
+        let engine = engine::open(EngineOptions {
             host_share: options.host_share.clone(),
             trust_host_image: options.trusts_host_image(),
             docker_host: options.docker_host.clone(),
             way_out: options.build_network.into(),
             masked: self.cache.iter().cloned().collect(),
-            images: ImageOptions {
-                folder: self.cache.as_ref().map(|cache| cache.join("images")),
-                ..ImageOptions::default()
-            },
+            // Who builds a folder of their own, on a machine of their own, needs no bounds.
+            without_limits: options.without_limits || self.cache.is_some(),
+            runtime: options.oci_runtime.clone(),
+            images: options.images(self.cache.as_deref())?,
             ..EngineOptions::new(options.engine_kind(), &options.data_dir, agent_binary)
         })
         .await
-        .map_err(|error| user_error(error.to_string()))
+        .map_err(|error| user_error(error.to_string()))?;
+        self.collectors.push(Arc::new(UnusedImages::new(Arc::clone(&engine), Arc::clone(self.store.clock()))));
+        Ok(engine)
     }
 
     fn build_options(&self) -> anyhow::Result<codebuild::Options> {
@@ -385,7 +387,7 @@ impl Wiring<'_> {
             trust_host_image: options.trusts_host_image(),
             concurrency: std::thread::available_parallelism().map_or(1, usize::from),
             pool: options.pool(),
-            disk_bytes: None,
+            disk_bytes: options.build_disk.0,
             public_url: self.public_url.to_owned(),
         })
     }
