@@ -13,6 +13,7 @@ import textwrap
 import pytest
 
 import pipelines
+from test_docker_engine import Daemon, image_map
 from conftest import ACCOUNT, HOST_IMAGE, REGION, Server, eventually, git
 
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -267,6 +268,24 @@ def test_with_a_way_out_the_names_lead_here_all_the_same(servers):
         "aws sts get-caller-identity --query Account --output text",
     )
     assert log.split() == ["127.0.45.66", "nameserver", "127.0.0.53", ACCOUNT]
+    server.stop()
+
+
+@pytest.mark.parametrize("daemon", ["LANDFALL_TEST_DOCKER", "LANDFALL_TEST_PODMAN"])
+def test_under_docker_and_podman_the_names_lead_here_too(servers, daemon):
+    """An image with nothing but busybox: no authorities, and files that the daemon mounts into /etc."""
+    daemon = Daemon(daemon)
+    server = servers("open", "docker", "--docker-host", daemon.url, "--pool", "0", *image_map())
+    log = Builds(server).run(
+        "grep nameserver /etc/resolv.conf",
+        f"nslookup {REGISTRY} | grep -A1 '^Name:'",
+        f"wget -q -O - http://sts.{REGION}.amazonaws.com/healthz",
+        # Busybox's own TLS knows none of the ciphers: the port is there.
+        f"(exec 3<>/dev/tcp/{GIT}/443) && echo ok",
+        f"cmp /etc/ssl/certs/ca-certificates.crt /etc/docker/certs.d/{REGISTRY}/ca.crt",
+        'cmp "$AWS_CA_BUNDLE" "$NODE_EXTRA_CA_CERTS"; echo "$SSL_CERT_FILE."',
+    )
+    assert log.split() == ["nameserver", "127.0.0.53", "Name:", REGISTRY, "Address:", "127.0.45.66", "ok", "ok", "."], log
     server.stop()
 
 
