@@ -92,11 +92,16 @@ impl Pool {
         Arc::new(Self { most, state: Mutex::default(), changed: Notify::new() })
     }
 
-    /// Takes a container of this shape, if one waits, and remembers that one was wanted.
-    pub(crate) fn claim(self: &Arc<Self>, shape: &Shape, now: Timestamp) -> Option<(Prepared, Claim)> {
-        if self.most == 0 {
-            return None;
+    /// Has containers of this shape prepared for the next builds: one that was started for this build works.
+    pub(crate) fn want(&self, shape: &Shape, now: Timestamp) {
+        if self.most > 0 {
+            self.state().want(shape, now);
+            self.changed.notify_one();
         }
+    }
+
+    /// Takes a container of this shape, if one waits.
+    pub(crate) fn claim(self: &Arc<Self>, shape: &Shape, now: Timestamp) -> Option<(Prepared, Claim)> {
         let prepared = self.state().take(shape, now);
         self.changed.notify_one();
         let prepared = prepared?;
@@ -110,12 +115,15 @@ impl Pool {
 }
 
 impl State {
+    fn want(&mut self, shape: &Shape, now: Timestamp) {
+        match self.shelves.iter_mut().find(|shelf| shelf.shape == *shape) {
+            Some(shelf) => shelf.used = now,
+            None => self.shelves.push(Shelf { shape: shape.clone(), used: now, failed: None, ready: VecDeque::new() }),
+        }
+    }
+
     fn take(&mut self, shape: &Shape, now: Timestamp) -> Option<Prepared> {
-        let at = self.shelves.iter().position(|shelf| shelf.shape == *shape).unwrap_or_else(|| {
-            self.shelves.push(Shelf { shape: shape.clone(), used: now, failed: None, ready: VecDeque::new() });
-            self.shelves.len() - 1
-        });
-        let shelf = &mut self.shelves[at];
+        let shelf = self.shelves.iter_mut().find(|shelf| shelf.shape == *shape)?;
         shelf.used = now;
         while let Some(mut prepared) = shelf.ready.pop_front() {
             if prepared.listening.link.is_quiet() && rules::is_fresh(shelf.is_host(), prepared.made, now) {

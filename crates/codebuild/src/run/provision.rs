@@ -74,6 +74,7 @@ impl Session<'_> {
         self.ends.watch(&service, id);
         self.say_provisioned();
         self.greeted().await?;
+        service.runner.pool.want(&shape, self.step.record.now());
         Ok(self.step.record.advance(Status::Succeeded, Context::default()).await?)
     }
 
@@ -152,6 +153,8 @@ fn unpullable(reason: impl std::fmt::Display) -> Halt {
 fn engine_error(error: EngineError) -> Halt {
     match error {
         EngineError::Image(reason) => unpullable(reason),
+        // The project asks for what this server's machine cannot give.
+        EngineError::Unusable(reason) => Halt::client_error(reason),
         other => Halt::Phase(Status::Fault, Context::internal(other.to_string())),
     }
 }
