@@ -3,7 +3,7 @@ use std::io::ErrorKind;
 use std::time::SystemTime;
 
 use crate::lease::lock_of;
-use crate::store::{ImageRecord, Store};
+use crate::store::{ImageRecord, NameRecord, Store};
 use crate::{Digest, Image, ImageError, Images};
 
 /// Which images a collection removes.
@@ -11,6 +11,8 @@ use crate::{Digest, Image, ImageError, Images};
 pub struct Unused {
     /// Those that were last used before this.
     pub since: SystemTime,
+    /// Only those that a registry can bring back: not what was loaded from a file or made here.
+    pub only_pulled: bool,
     /// Only say what would go.
     pub dry_run: bool,
 }
@@ -63,9 +65,12 @@ impl Images {
     pub fn collect(&self, unused: &Unused) -> Result<Collected, ImageError> {
         let mut collected = Collected::default();
         let mut gone = Vec::new();
+        let names = self.store.names()?;
         for record in self.store.images()? {
+            let made_here = |name: &&NameRecord| name.id == record.id && name.digest.is_none();
             let image = self.describe(&record)?;
-            if image.used >= unused.since || image.in_use {
+            let kept = unused.only_pulled && names.iter().any(|name| made_here(&name));
+            if image.used >= unused.since || image.in_use || kept {
                 continue;
             }
             if unused.dry_run {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::registry::{Connection, Patience};
 use crate::store::{ImageRecord, NameRecord, Store};
 use crate::turns::Turns;
-use crate::{Digest, Image, ImageError, ImageRequest, Limits, Platform, Reference, Registries};
+use crate::{Image, ImageError, ImageRequest, Limits, Platform, Reference, Registries};
 
 /// The images of one store. Cheap to clone; several processes may have the same store open.
 ///
@@ -106,20 +106,15 @@ impl Images {
             return Err(ImageError::Reference { text: name.to_owned(), reason });
         }
         let (record, _) = self.record(image)?;
-        self.name(&record, reference, None)?;
+        self.name(&record, reference)?;
         self.describe(&record)
     }
 
-    /// Lets a name lead to an image that is there.
-    pub(crate) fn name(
-        &self,
-        record: &ImageRecord,
-        reference: Reference,
-        digest: Option<Digest>,
-    ) -> Result<(), ImageError> {
+    /// Lets a name lead to an image that came from no registry.
+    pub(crate) fn name(&self, record: &ImageRecord, reference: Reference) -> Result<(), ImageError> {
         let platform = Platform::here();
         let platform = if platform.fit(&record.platform).is_some() { platform } else { record.platform.clone() };
-        self.store.set_name(&NameRecord { reference, platform, id: record.id.clone(), digest })
+        self.store.set_name(&NameRecord { reference, platform, id: record.id.clone(), digest: None })
     }
 
     /// What a reference leads to here.

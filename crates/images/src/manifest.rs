@@ -172,7 +172,7 @@ pub fn choose<'m>(entries: &'m [IndexEntry], platform: &Platform) -> Result<&'m 
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
 

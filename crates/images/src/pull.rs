@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::blocking::blocking;
 use crate::lease::lock_of;
 use crate::registry::{Fault, Found, Partial, Repository, download};
-use crate::store::{ImageRecord, Install, Lock, Reservation, Store};
+use crate::store::{ImageRecord, Install, Lock, NameRecord, Reservation, Store};
 use crate::{
     Descriptor, Digest, Image, ImageConfig, ImageError, ImageManifest, ImageRequest, Images, Limits, Manifest,
     Platform, PullPolicy, PullProgress, Reference, RegistryCredentials, choose, read_config, read_manifest,
@@ -115,12 +115,14 @@ impl Images {
             (None, None) => return Err(wanted.error(&Fault::Passing("its registry changes its mind".to_owned()))),
         };
         let record = self.install(request, wanted, &resolved).await?;
-        let (images, reference) = (self.clone(), wanted.reference.clone());
+        let (reference, platform) = (wanted.reference.clone(), wanted.platform.clone());
+        let name = NameRecord { reference, platform, id: record.id.clone(), digest: Some(resolved.digest) };
+        let store = self.store.clone();
         blocking(move || -> Result<_, ImageError> {
             // The image may be collected as long as its name is not there.
-            let _lock = images.store.lock(&lock_of(&record.id), true, &AtomicBool::new(false))?;
-            images.store.stamp(&record.id)?;
-            images.name(&record, reference, Some(resolved.digest))?;
+            let _lock = store.lock(&lock_of(&record.id), true, &AtomicBool::new(false))?;
+            store.stamp(&record.id)?;
+            store.set_name(&name)?;
             Ok(record)
         })
         .await
@@ -157,6 +159,7 @@ impl Images {
         let id = resolved.image.config.digest.clone();
         let store = self.store.clone();
         if let Some(record) = blocking(move || store.image(&id)).await? {
+            check_platform(&record.platform, &wanted.platform).map_err(|reason| wanted.broken(&reason))?;
             return Ok(record);
         }
         let bytes = resolved.repository.blob(&resolved.image.config).await.map_err(|fault| wanted.error(&fault))?;
@@ -351,14 +354,19 @@ fn check(config: &ImageConfig, image: &ImageManifest, platform: &Platform, limit
         let (named, there) = (config.diff_ids.len(), image.layers.len());
         return Err(format!("its configuration names {named} layers, and its manifest {there}"));
     }
-    if platform.fit(&config.platform).is_none() {
-        return Err(format!("it is for {}, not for {platform}", config.platform));
-    }
+    check_platform(&config.platform, platform)?;
     let bytes = image.layers.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.size));
     if bytes > limits.image_bytes {
         return Err(format!("it has {bytes} bytes compressed; {} are allowed (--image-limit)", limits.image_bytes));
     }
     Ok(())
+}
+
+fn check_platform(image: &Platform, wanted: &Platform) -> Result<(), String> {
+    match wanted.fit(image) {
+        Some(_) => Ok(()),
+        None => Err(format!("it is for {image}, not for {wanted}")),
+    }
 }
 
 impl Wanted<'_> {

@@ -42,12 +42,14 @@ pub struct Retention {
     pub deployments: Keep,
     /// Objects that CodePipeline put into artifact stores. AWS leaves them to the bucket's owner.
     pub artifacts: Keep,
+    /// Container images that a registry can bring back, after their last use.
+    pub images: Keep,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         let year = Keep::For(365 * DAY);
-        Self { executions: year, builds: year, deployments: year, artifacts: Keep::Forever }
+        Self { executions: year, builds: year, deployments: year, artifacts: Keep::Forever, images: Keep::For(30 * DAY) }
     }
 }
 

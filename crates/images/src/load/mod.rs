@@ -99,7 +99,7 @@ impl Images {
         let manifest = image.manifest.as_ref().map(|(digest, bytes)| (digest, &bytes[..]));
         let record = install.finish(reservation, (&id, &image.config, &config), manifest)?;
         for name in &image.names {
-            self.name(&record, name.clone(), None)?;
+            self.name(&record, name.clone())?;
         }
         Ok(record)
     }

@@ -191,7 +191,7 @@ mod tests {
     fn reads_every_kind() {
         let archive = TarMaker::default()
             .folder("a/", 0o755)
-            .file("a/f", b"hello")
+            .file_with_mode("a/f", 0o755, b"hello")
             .symlink("a/l", "f")
             .hard_link("a/h", "a/f")
             .special("a/p", b'6')

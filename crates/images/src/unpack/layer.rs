@@ -92,14 +92,17 @@ pub(crate) fn unpack(
     layer.finish()
 }
 
+/// A path by its parts from the layer's root.
+type Parts = Vec<Vec<u8>>;
+
 struct Layer {
     place: Place,
     parents: Vec<Place>,
     ownership: Ownership,
     /// What folders will be when everything is in them: permissions and time.
-    folders: BTreeMap<Vec<Vec<u8>>, (u32, (i64, u32))>,
+    folders: BTreeMap<Parts, (u32, (i64, u32))>,
     /// The folder of the entry before, for most follow each other in one.
-    last: Option<(Vec<Vec<u8>>, OwnedFd)>,
+    last: Option<(Parts, OwnedFd)>,
     unpacked: Unpacked,
 }
 

@@ -71,7 +71,7 @@ impl Collection {
 
     /// How long what is kept, for people: `365d` or `forever`.
     pub(crate) fn kept(&self) -> Value {
-        let Retention { executions, builds, deployments, artifacts } = self.retention;
+        let Retention { executions, builds, deployments, artifacts, images } = self.retention;
         let told = |keep: Keep| match keep {
             Keep::Forever => "forever".to_owned(),
             Keep::For(time) if time.as_secs() % (24 * 3_600) == 0 => format!("{}d", time.as_secs() / (24 * 3_600)),
@@ -82,6 +82,7 @@ impl Collection {
             "builds": told(builds),
             "deployments": told(deployments),
             "artifacts": told(artifacts),
+            "images": told(images),
         })
     }
 }

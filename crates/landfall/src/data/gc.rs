@@ -35,11 +35,12 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let kept = &answer["kept"];
     let told = |what: &str| kept[what].as_str().unwrap_or_default().to_owned();
     eprintln!(
-        "Kept: executions {}, builds {}, deployments {}, artifacts {}.{}",
+        "Kept: executions {}, builds {}, deployments {}, artifacts {}, unused images {}.{}",
         told("executions"),
         told("builds"),
         told("deployments"),
         told("artifacts"),
+        told("images"),
         if arguments.dry_run { " Nothing was removed: that was a dry run." } else { "" }
     );
     Ok(())

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// Directly in the data folder: what is of this machine and this run alone. Containers and what belongs to running
 /// builds do not move to another machine.
 const OF_THIS_RUN: &[&str] =
-    &["lock", BACKUP_LOCK, SET_ASIDE, "server.json", "bin", "run", "spool", "containers", "dummy"];
+    &["lock", BACKUP_LOCK, SET_ASIDE, "server.json", "bin", "run", "spool", "containers", "docker", "images", "dummy"];
 
 /// A file or folder of the data folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

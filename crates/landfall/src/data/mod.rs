@@ -8,6 +8,7 @@ pub(crate) mod backup;
 pub(crate) mod collection;
 mod contents;
 pub(crate) mod gc;
+mod images;
 mod keep;
 mod layout;
 mod manifest;
@@ -18,4 +19,5 @@ mod verify;
 
 pub(crate) use agents::OldAgents;
 pub(crate) use collection::Collection;
+pub(crate) use images::UnusedImages;
 pub(crate) use keep::keep;

@@ -32,7 +32,7 @@ fn time(text: &str) -> Result<Duration, String> {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (images, now) = (arguments.store.existing()?, now());
     let since = now.checked_sub(arguments.unused_for).unwrap_or(SystemTime::UNIX_EPOCH);
-    let collection = images.collect(&Unused { since, dry_run: arguments.dry_run }).map_err(told)?;
+    let collection = images.collect(&Unused { since, only_pulled: false, dry_run: arguments.dry_run }).map_err(told)?;
     if arguments.json {
         let images: Vec<_> = collection.images.iter().map(json).collect();
         let answer = serde_json::json!({"dryRun": arguments.dry_run, "images": images, "bytes": collection.bytes});
