@@ -31,7 +31,7 @@ class Builds:
             environment={"type": "LINUX_CONTAINER", "image": image, "computeType": "BUILD_GENERAL1_SMALL"},
         )
 
-    def run(self, *commands: str, without_endpoint: bool = True, env: dict | None = None) -> str:
+    def run(self, *commands: str, without_endpoint: bool = True, env: dict | None = None, **overrides) -> str:
         """Runs the commands in one shell of a build, without any hint of an endpoint, and answers what they wrote."""
         script = "\n".join([*(["unset AWS_ENDPOINT_URL"] if without_endpoint else []), *map(textwrap.dedent, commands)])
         # The log shows each command: so encoded, what the script says is not taken for what it wrote.
@@ -39,7 +39,7 @@ class Builds:
         command = f"echo {hidden} | base64 -d >/tmp/script && bash -e /tmp/script"
         spec = json.dumps({"version": "0.2", "env": env or {}, "phases": {"build": {"commands": [command]}}})
         codebuild = self.server.client("codebuild")
-        build = codebuild.start_build(projectName="names", buildspecOverride=spec)["build"]["id"]
+        build = codebuild.start_build(projectName="names", buildspecOverride=spec, **overrides)["build"]["id"]
 
         def ended():
             [found] = codebuild.batch_get_builds(ids=[build])["builds"]
@@ -150,6 +150,16 @@ def test_the_registrys_host_is_landfalls(builds):
     assert log.lower().count("x-amzn-requestid: ") == 2
     assert "NotImplemented" in log or "repositories" in log
     assert "CN = Landfall builds CA" in log
+
+
+def test_the_daemon_of_a_privileged_build_reaches_the_registry_by_its_name(builds):
+    """The daemon takes seconds to start. Its own resolver and authorities are the build's, as its answer tells."""
+    log = builds.run(
+        f"echo password | docker login --username AWS --password-stdin {REGISTRY} 2>&1 || true",
+        f"docker pull {REGISTRY}/app:1 2>&1 || true",
+        privilegedModeOverride=True,
+    )
+    assert "x509" not in log and "no such host" not in log and log.count("501 Not Implemented") == 2, log
 
 
 def test_the_usual_endpoint_of_every_service_and_variant_leads_here(builds):
