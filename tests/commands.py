@@ -10,10 +10,10 @@ CLEAN = {name: value for name, value in os.environ.items() if not name.startswit
 """The environment without what names another server or key."""
 
 
-def run(*arguments, cwd=None, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+def run(*arguments, cwd=None, check: bool = True, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess:
     """Runs a command to its end, with nothing else said by the environment."""
     command = [str(LANDFALL), *map(str, arguments)]
-    done = subprocess.run(command, env={**CLEAN, **environment}, cwd=cwd, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env={**CLEAN, **environment}, cwd=cwd, capture_output=True, text=True, timeout=timeout)
     assert not check or done.returncode == 0, (done.stdout, done.stderr)
     return done
 
