@@ -143,7 +143,8 @@ const UNTRUSTED: &str = "image `host` shows this machine's files to every build;
 
 /// What a private registry's image needs, as long as there is no Secrets Manager.
 const NO_SECRETS: &str = "The project's registryCredential is a secret of AWS Secrets Manager, which this version of \
-                          Landfall does not have: pull the image beforehand, with `landfall images pull`";
+                          Landfall does not have: pull the image beforehand, with `landfall images pull --username NAME \
+                          --password-stdin`";
 
 fn unpullable(reason: impl std::fmt::Display) -> Halt {
     let message = format!("Unable to pull customer's container image. CannotPullContainerError: {reason}");
