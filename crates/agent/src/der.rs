@@ -1,4 +1,4 @@
-//! Reading DER (X.690), as far as a `SignedData` and a certificate need it.
+//! DER (X.690), as far as a `SignedData`, a certificate and a key store need it.
 
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
@@ -67,6 +67,19 @@ fn length(first: u8, rest: &[u8]) -> Option<(usize, &[u8])> {
     }
 }
 
+/// An element of this tag, for [`Elements`] to read.
+pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let bytes = content.len().to_be_bytes();
+    let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len() - 1);
+    let digits = &bytes[start..];
+    let head = match digits {
+        [short @ 0..=0x7f] => vec![tag, *short],
+        // A length has eight bytes at most.
+        long => [&[tag, 0x80 | long.len() as u8], long].concat(),
+    };
+    [&head[..], content].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -88,6 +101,16 @@ mod tests {
             [&[SEQUENCE, 5, 0][..], &[SEQUENCE, 0x80, 0, 0], &[SEQUENCE, 0x84, 255, 255, 255, 255], &[SEQUENCE]]
         {
             assert_eq!(Elements(bytes).any(), None, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for length in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0x1_0000] {
+            let (content, mut elements) = (vec![7; length], element(SET, &vec![7; length]));
+            elements.push(9);
+            let mut read = Elements(&elements);
+            assert_eq!((read.take(SET), read.0), (Some(&content[..]), &[9][..]), "{length}");
         }
     }
 

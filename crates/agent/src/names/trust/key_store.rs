@@ -1,15 +1,15 @@
 //! Java's authorities: key stores of the type JKS, which every JDK before 18 has and every later one reads
-//! (`sun.security.provider.JavaKeyStore`). Later JDKs come with PKCS #12 stores of their own, which are left alone.
+//! (`sun.security.provider.JavaKeyStore`); those of later JDKs are [`pkcs12`]'s.
 //!
-//! A store is `FEEDFEED`, a version, a number of entries, the entries, and the SHA-1 of a password, a phrase and all of
+//! A store of the first type is `FEEDFEED`, a version, a number of entries, the entries, and the SHA-1 of a password, a phrase and all of
 //! that. The password of the authorities' stores is `changeit` everywhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA1_OUTPUT_LEN, digest};
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA1_OUTPUT_LEN};
 
-use super::within;
+use super::{pkcs12, within};
 
 /// Debian, Red Hat, and the image `eclipse-temurin`.
 const STORES: [&str; 4] = [
@@ -39,7 +39,9 @@ pub(super) fn add(root: &Path, alias: &str, certificate: &[u8]) {
         if seen.contains(&path) || path.metadata().is_ok_and(|metadata| metadata.len() > LARGEST) {
             continue;
         }
-        if let Some(changed) = fs::read(&path).ok().and_then(|store| with(&store, alias, certificate)) {
+        if let Ok(store) = fs::read(&path)
+            && let Some(changed) = with(&store, alias, certificate).or_else(|| pkcs12::with(&store, alias, certificate))
+        {
             let _ = fs::write(&path, changed);
         }
         seen.push(path);
@@ -57,7 +59,8 @@ fn with(store: &[u8], alias: &str, certificate: &[u8]) -> Option<Vec<u8>> {
     let (content, sealed) = store.split_at_checked(store.len().checked_sub(SHA1_OUTPUT_LEN)?)?;
     let header = content.get(..HEADER)?;
     let known = header[..4] == MAGIC && header[4..8] == VERSION && seal(content) == sealed;
-    if !known || content.windows(certificate.len()).any(|bytes| bytes == certificate) {
+    // Where it was added before, it is the last.
+    if !known || content.ends_with(certificate) {
         return None;
     }
     let count = u32::from_be_bytes(header[8..].try_into().ok()?).checked_add(1)?;
@@ -81,9 +84,13 @@ fn text(store: &mut Vec<u8>, text: &str) -> Option<()> {
 }
 
 fn seal(content: &[u8]) -> Vec<u8> {
-    let password = PASSWORD.encode_utf16().flat_map(u16::to_be_bytes);
-    let whole: Vec<u8> = password.chain(PHRASE.bytes()).chain(content.iter().copied()).collect();
-    digest(&SHA1_FOR_LEGACY_USE_ONLY, &whole).as_ref().to_vec()
+    let mut digest = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    for unit in PASSWORD.encode_utf16() {
+        digest.update(&unit.to_be_bytes());
+    }
+    digest.update(PHRASE.as_bytes());
+    digest.update(content);
+    digest.finish().as_ref().to_vec()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod bundles;
 mod key_store;
+mod pkcs12;
 mod subject_hash;
 
 use std::fs;

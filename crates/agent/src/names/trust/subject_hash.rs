@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
-use crate::der::{Elements, INTEGER, OID, SEQUENCE, SET, context};
+use crate::der::{Elements, INTEGER, OID, SEQUENCE, SET, context, element};
 
 const UTF8: u8 = 0x0c;
 /// UTF8String, PrintableString, IA5String: the types of our own certificates' texts.
@@ -50,16 +50,10 @@ fn canonical(mut subject: Elements<'_>) -> Option<Vec<u8>> {
         }
         let words: Vec<_> =
             std::str::from_utf8(text).ok()?.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
-        let attribute = [element(OID, oid)?, element(UTF8, words.join(" ").as_bytes())?].concat();
-        canonical.extend(element(SET, &element(SEQUENCE, &attribute)?)?);
+        let attribute = [element(OID, oid), element(UTF8, words.join(" ").as_bytes())].concat();
+        canonical.extend(element(SET, &element(SEQUENCE, &attribute)));
     }
     Some(canonical)
-}
-
-/// One element with a length of one byte.
-fn element(tag: u8, content: &[u8]) -> Option<Vec<u8>> {
-    let length = u8::try_from(content.len()).ok().filter(|length| *length < 0x80)?;
-    Some([&[tag, length], content].concat())
 }
 
 #[cfg(test)]
