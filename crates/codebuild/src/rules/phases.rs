@@ -67,11 +67,15 @@ impl Life {
         if status != Status::Succeeded && self.verdict.is_none() {
             self.verdict = Some(status);
         }
-        if let Some(phase) = self.phases.last_mut().filter(|phase| phase.status.is_none()) {
+        let Some(phase) = self.phases.last_mut() else { return };
+        if phase.status.is_none() {
             phase.end = Some(now.max(phase.start));
-            phase.status = Some(status);
-            phase.context = Some(context);
+        } else if status == Status::Succeeded || phase.status != Some(Status::Succeeded) {
+            return;
         }
+        // A build that ends between two phases: the last one tells why there is no other.
+        phase.status = Some(status);
+        phase.context = Some(context);
     }
 
     /// Ends the running phase and begins the next one that the server decides on.
@@ -116,6 +120,17 @@ mod tests {
 
     fn names(life: &Life) -> Vec<PhaseType> {
         life.phases.iter().map(|phase| phase.phase).collect()
+    }
+
+    #[test]
+    fn an_end_between_two_phases_is_told_by_the_last_one() {
+        let mut life = play(&[(Queued, Status::Succeeded), (Provisioning, Status::Succeeded)]);
+        life.end(Status::Succeeded, Context::default(), at(3));
+        life.advance(Status::Fault, Context::internal("died"), at(4));
+        let download = &life.phases[3];
+        assert_eq!((download.phase, download.status, download.end), (DownloadSource, Some(Status::Fault), Some(at(3))));
+        assert_eq!(download.context, Some(Context::internal("died")));
+        assert_eq!(life.current(), Finalizing);
     }
 
     /// A build whose phases end so: the golden table of the reference's §5.
