@@ -114,7 +114,7 @@ def test_status_of_an_idle_server(servers):
 def test_doctor_names_what_it_looked_at():
     seen = run("doctor", "--json", "--listen", "127.0.0.1:0", check=False)
     findings = {finding["name"]: finding for finding in json.loads(seen.stdout)}
-    assert {"kernel", "cgroups", "user namespaces", "overlayfs", "runc", "git", "network", "disk"} <= findings.keys()
+    assert {"kernel", "cgroups", "user namespaces", "overlayfs", "OCI runtime", "git", "network", "disk"} <= findings.keys()
     assert findings["git"]["level"] == "ok" and re.match(r"\d+\.\d+", findings["git"]["says"])
     failed = any(finding["level"] == "fail" for finding in findings.values())
     assert seen.returncode == (1 if failed else 0)
@@ -131,14 +131,25 @@ def test_doctor_tells_its_own_server_from_a_stranger(enforcing, tmp_path):
     assert port(tmp_path)["level"] == "fail" and "--listen" in port(tmp_path)["fix"]
 
 
-def test_doctor_without_its_programs(tmp_path):
-    # In a file system of its own where the usual folders have no runc.
-    hide = "mount -t tmpfs none /usr/sbin && exec \"$0\" doctor --json --listen 127.0.0.1:0"
-    seen = subprocess.run(["unshare", "--mount", "sh", "-c", hide, str(LANDFALL)],
-                          env={**CLEAN, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=30, check=False)
+def test_doctor_tries_a_container_and_leaves_nothing(tmp_path):
+    folder = tmp_path / "data"
+    seen = run("doctor", "--json", "--listen", "127.0.0.1:0", "--data-dir", folder, check=False)
     findings = {finding["name"]: finding for finding in json.loads(seen.stdout)}
-    if findings["runc"]["level"] == "fail":
-        assert seen.returncode == 1 and "runc" in findings["runc"]["fix"]
+    assert findings["sandbox"]["level"] == "ok" and "a container ran here in" in findings["sandbox"]["says"]
+    assert re.search("builds reach other networks by (pasta|slirp4netns|veth)", findings["network"]["says"]), findings["network"]
+    assert "landfall images build standard" in findings["images"]["says"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_without_its_programs(tmp_path):
+    # In a file system of its own where neither runc nor crun is found.
+    hide = "for p in runc crun; do f=$(command -v $p) && mount --bind /dev/null $f; done; exec \"$0\" doctor --json --listen 127.0.0.1:0 \"$@\""
+    seen = subprocess.run(["unshare", "--mount", "sh", "-c", hide, str(LANDFALL), "--data-dir", str(tmp_path / "data")],
+                          env=CLEAN, capture_output=True, text=True, timeout=60, check=False)
+    findings = {finding["name"]: finding for finding in json.loads(seen.stdout)}
+    assert seen.returncode == 1, seen.stderr
+    for name in ("OCI runtime", "sandbox"):
+        assert findings[name]["level"] == "fail" and "runc" in findings[name]["fix"], findings[name]
 
 
 @pytest.fixture(scope="module")
