@@ -102,7 +102,7 @@ pub(super) async fn run(
     let started = call(codebuild.start_build(&caller, start).await)?.build.unwrap_or_default();
     let mut run = Running::of(&started, plan.timeout);
     loop {
-        let build = run.to_the_end(session, screen, interrupts).await?;
+        let build = run.carry(session, screen, interrupts).await?;
         match next_try(&build).filter(|_| !run.timed_out) {
             Some(next) => run.follow_on(next),
             None => return Ok(Ended { build, timed_out: run.timed_out }),
@@ -136,7 +136,8 @@ impl Running {
         (self.id, self.tail) = (id, None);
     }
 
-    async fn to_the_end(
+    /// Follows it to its end.
+    async fn carry(
         &mut self,
         session: &mut Session,
         screen: &mut Screen,

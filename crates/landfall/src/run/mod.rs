@@ -31,6 +31,7 @@ use screen::{Screen, Style};
 use session::Session;
 use source::{Folders, Source};
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,9 +49,17 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let cache = home::cache(&|name| std::env::var_os(name));
     let home = Home::new(&cache)?;
     let mut session = None;
-    let done = match arguments.pipeline.file.clone() {
-        None => build_here(&arguments, &cache, &home, &mut session, &mut screen, &mut interrupts).await,
-        Some(file) => pipeline::run(&file, &arguments, &cache, &home, &mut session, &mut screen, &mut interrupts).await,
+    let run = Run {
+        arguments: &arguments,
+        cache: &cache,
+        home: &home,
+        session: &mut session,
+        screen: &mut screen,
+        interrupts: &mut interrupts,
+    };
+    let done = match &arguments.pipeline.file {
+        None => run.build().await,
+        Some(file) => pipeline::run(file, run).await,
     };
     let ended = match session {
         Some(session) => session.end().await,
@@ -61,53 +70,77 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     done.and(ended).and(removed.map_err(Into::into))
 }
 
-async fn build_here(
-    arguments: &Arguments,
-    cache: &Path,
-    home: &Home,
-    session: &mut Option<Session>,
-    screen: &mut Screen,
-    interrupts: &mut Interrupts,
-) -> anyhow::Result<()> {
-    let out = Out::new(&arguments.artifacts)?;
-    let environment = environment::all(&arguments.env_file, &arguments.env, &|name| std::env::var(name).ok())?;
-    let (source, buildspec) = interrupts.unless(read(arguments, home)).await?;
+/// What a run of either kind works with.
+struct Run<'r> {
+    arguments: &'r Arguments,
+    cache: &'r Path,
+    home: &'r Home,
+    /// Outlives the work, so that it is ended whatever happens.
+    session: &'r mut Option<Session>,
+    screen: &'r mut Screen,
+    interrupts: &'r mut Interrupts,
+}
+
+impl Run<'_> {
+    /// Builds the folder.
+    async fn build(self) -> anyhow::Result<()> {
+        let Self { arguments, cache, home, session, screen, interrupts } = self;
+        let out = Out::new(&arguments.artifacts)?;
+        let own = |name: &str| std::env::var(name).ok();
+        let environment = environment::all(&arguments.env_file, &arguments.env, &own)?;
+        let (source, buildspec) = interrupts.unless(read(arguments, home)).await?;
+        introduce(screen, &source, &buildspec);
+        let project = source.project();
+        let folders = Arc::new(Folders(BTreeMap::from([(project.clone(), source)])));
+        let session = session.insert(interrupts.unless(Session::open(arguments, home, cache, Some(folders))).await?);
+        let engine = Arc::clone(&session.services().engine);
+        let image = image::Images::new(&*engine, arguments.image.as_deref()).choose(None, screen).await;
+        image::prepare(&*engine, &image, arguments.quiet, interrupts).await?;
+        session.create_bucket(artifacts::BUCKET, false).await?;
+        let (privileged, timeout) = (arguments.privileged, arguments.timeout);
+        let plan = build::Plan { project, image, privileged, environment, buildspec: &buildspec, timeout };
+        let ended = build::run(session, &plan, screen, interrupts).await?;
+        finish(arguments, session, home, screen, &out, &buildspec, &ended).await
+    }
+}
+
+fn introduce(screen: &Screen, source: &Source, buildspec: &Buildspec) {
     screen.say(&format!("source    {}", source.said()));
     if let Some(left_out) = source.left_out() {
         screen.say(&format!("          {left_out}"));
     }
     screen.say(&format!("buildspec {}", buildspec.place));
-    interrupts.unless(async { Ok(session::clear_up_after_killed_runs(cache).await) }).await?;
-    let project = source.project();
-    let folders = Arc::new(Folders(BTreeMap::from([(project.clone(), source)])));
-    let session = session.insert(interrupts.unless(Session::open(arguments, home, cache, Some(folders))).await?);
-    let engine = Arc::clone(&session.services().engine);
-    let image = image::Images::new(&*engine, arguments.image.as_deref()).choose(None, screen).await;
-    image::prepare(&*engine, &image, arguments.quiet, interrupts).await?;
-    session.create_bucket(artifacts::BUCKET, false).await?;
-    let plan = build::Plan {
-        project,
-        image,
-        privileged: arguments.privileged,
-        environment,
-        buildspec: &buildspec,
-        timeout: arguments.timeout,
-    };
-    let ended = build::run(session, &plan, screen, interrupts).await?;
-    let succeeded = summary::status(&ended) == "SUCCEEDED";
-    if !succeeded {
+}
+
+/// Unpacks what the build has made, and tells how it ended.
+async fn finish(
+    arguments: &Arguments,
+    session: &Session,
+    home: &Home,
+    screen: &mut Screen,
+    out: &Out,
+    buildspec: &Buildspec,
+    ended: &build::Ended,
+) -> anyhow::Result<()> {
+    let succeeded = summary::status(ended) == "SUCCEEDED";
+    let unpacked = if succeeded {
+        artifacts::unpack(session, home, &ended.build, out).await?
+    } else {
         screen.show_kept()?;
-    }
-    let unpacked = match succeeded {
-        true => artifacts::unpack(session, home, &ended.build, &out).await?,
-        false => artifacts::Unpacked::default(),
+        artifacts::Unpacked::default()
     };
-    summary::show(screen, &ended, &buildspec, out.folder(), &unpacked, arguments.quiet)?;
+    summary::show(screen, ended, buildspec, out.folder(), &unpacked, arguments.quiet)?;
     if arguments.json {
-        let document = summary::document(&ended, &buildspec, out.folder(), &unpacked);
-        println!("{}", serde_json::to_string_pretty(&document)?);
+        print_document(&summary::document(ended, buildspec, out.folder(), &unpacked))?;
     }
     if succeeded { Ok(()) } else { Err(Failed.into()) }
+}
+
+/// Writes what a program reads.
+fn print_document(document: &serde_json::Value) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut stdout, document)?;
+    Ok(stdout.write_all(b"\n")?)
 }
 
 /// Lists the source and reads its buildspec, off the threads that wait for Ctrl-C.

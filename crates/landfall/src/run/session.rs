@@ -29,7 +29,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Starts the services on the run's folder.
+    /// Starts the services on the run's folder, after clearing up what runs that were killed have left.
     ///
     /// # Errors
     /// The user's: this machine or user cannot run containers yet.
@@ -39,6 +39,7 @@ impl Session {
         cache: &Path,
         folders: Option<Arc<dyn Sources>>,
     ) -> anyhow::Result<Self> {
+        clear_up_after_killed_runs(cache).await;
         let options = options(home, arguments)?;
         std::fs::write(home.path().join(ENGINE), kind_name(&options))?;
         Ok(Self { process: InProcess::start(&options, cache, folders).await? })
@@ -141,7 +142,7 @@ fn kind_name(options: &Options) -> &'static str {
 }
 
 /// Ends and removes what runs that were killed have left.
-pub(super) async fn clear_up_after_killed_runs(cache: &Path) {
+async fn clear_up_after_killed_runs(cache: &Path) {
     for home in left_behind(cache) {
         if let Err(error) = clear(home).await {
             tracing::warn!(error = format!("{error:#}"), "what a killed run left is not cleared yet");

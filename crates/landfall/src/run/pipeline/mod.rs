@@ -10,14 +10,12 @@ mod variables;
 
 use super::arguments::Arguments;
 use super::buildspec::Buildspec;
-use super::home::Home;
-use super::interrupts::Interrupts;
 use super::out::Out;
 use super::screen::Screen;
-use super::session::{self, Session};
+use super::session::Session;
 use super::source::{Source, choice};
 use super::tree::{self, Choice};
-use super::{call, environment, image};
+use super::{Run, call, environment, image, print_document};
 use crate::exit::{Failed, user_error};
 use approvals::Approvals;
 use aws::codepipeline::{CreatePipelineInput, ListPipelineExecutionsInput};
@@ -39,15 +37,8 @@ struct Plan {
 }
 
 /// Runs the pipeline of `file`.
-pub(super) async fn run(
-    file: &Path,
-    arguments: &Arguments,
-    cache: &Path,
-    home: &Home,
-    session: &mut Option<Session>,
-    screen: &mut Screen,
-    interrupts: &mut Interrupts,
-) -> anyhow::Result<()> {
+pub(super) async fn run(file: &Path, run: Run<'_>) -> anyhow::Result<()> {
+    let Run { arguments, cache, home, session, screen, interrupts } = run;
     let out = Out::new(&arguments.artifacts)?;
     let begun = Instant::now();
     let plan = interrupts.unless(plan(file, arguments)).await?;
@@ -56,7 +47,6 @@ pub(super) async fn run(
     for (action, folder) in plan.prepared.sources.iter().zip(&plan.folders) {
         screen.say(&format!("source    {}: {}", action.name(), folder.said()));
     }
-    interrupts.unless(async { Ok(session::clear_up_after_killed_runs(cache).await) }).await?;
     let session = session.insert(interrupts.unless(Session::open(arguments, home, cache, None)).await?);
     let execution = interrupts.unless(begin(session, &plan, arguments, screen)).await?;
     let name = plan.prepared.declaration.name.clone().unwrap_or_default();
@@ -69,8 +59,7 @@ pub(super) async fn run(
     let files = deployed::take(session, home, &plan.prepared.buckets, &out).await?;
     summary::show(screen, &ended, out.folder(), &files, begun.elapsed(), arguments.quiet)?;
     if arguments.json {
-        let document = summary::document(&ended, out.folder(), &files, begun.elapsed());
-        println!("{}", serde_json::to_string_pretty(&document)?);
+        print_document(&summary::document(&ended, out.folder(), &files, begun.elapsed()))?;
     }
     if succeeded { Ok(()) } else { Err(Failed.into()) }
 }
