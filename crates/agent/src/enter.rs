@@ -1,10 +1,10 @@
 //! `landfall-agent enter`: the way into a container that a Docker or Podman daemon made. What becomes its first process, or a
 //! further command, goes through here, because the daemon's own ways have gaps.
 //!
-//! - `enter first [--link-local] [--keep] PROGRAM ARGUMENT…`: puts the network right (169.254.170.2 on `lo` if asked, the rest
-//!   of 169.254.0.0/16 closed), gives up the capability for that unless it is to be kept, points both output streams at the
-//!   engine's file, and becomes the program.
-//! - `enter next [--keep] PROGRAM ARGUMENT…`: gives up the capability, too, writes its process id as the first line, so that
+//! - `enter first [--link-local] [--privileged] PROGRAM ARGUMENT…`: puts the network right (169.254.170.2 on `lo` if asked, the
+//!   rest of 169.254.0.0/16 closed), gives up the capability for that, points both output streams at the engine's file, and
+//!   becomes the program. A privileged one keeps the capability, and may make control groups below its own.
+//! - `enter next [--privileged] PROGRAM ARGUMENT…`: gives up the capability, too, writes its process id as the first line, so that
 //!   `enter kill PID` can end it, and becomes the program.
 //!
 //! It reads nothing that the container's image could have brought but the program's place.
@@ -17,6 +17,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::thread::{
@@ -32,8 +33,7 @@ pub const WORD: &str = "/.landfall/word";
 /// Said when all is ready and only the program is left.
 pub const ENTERED: &str = "entered\n";
 
-const USAGE: &str =
-    "usage: landfall-agent enter first [--link-local] [--keep] PROGRAM… | next [--keep] PROGRAM… | kill PID";
+const USAGE: &str = "usage: landfall-agent enter first [--link-local] [--privileged] PROGRAM… | next [--privileged] PROGRAM… | kill PID";
 
 /// The subcommand's entry. It returns only where there is nothing to become.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -43,12 +43,12 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         return ExitCode::from(64);
     };
     match entry {
-        Entry::First { link_local, keep, command } => {
-            let error = first(link_local, keep, command);
+        Entry::First { link_local, privileged, command } => {
+            let error = first(link_local, privileged, command);
             // Who started the container reads it there; nobody else is to hear of it.
             let _ = fs::write(WORD, error.to_string());
         }
-        Entry::Next { keep, command } => eprintln!("{}", next(keep, command)),
+        Entry::Next { privileged, command } => eprintln!("{}", next(privileged, command)),
         Entry::Kill(pid) => {
             // It may have ended just now.
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
@@ -60,8 +60,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Entry<'a> {
-    First { link_local: bool, keep: bool, command: &'a [OsString] },
-    Next { keep: bool, command: &'a [OsString] },
+    First { link_local: bool, privileged: bool, command: &'a [OsString] },
+    Next { privileged: bool, command: &'a [OsString] },
     Kill(i32),
 }
 
@@ -79,20 +79,23 @@ impl<'a> Entry<'a> {
             }
             _ => false,
         };
-        let (link_local, keep) = (flag("--link-local"), flag("--keep"));
+        let (link_local, privileged) = (flag("--link-local"), flag("--privileged"));
         match (kind.to_str()?, rest.is_empty()) {
-            ("first", false) => Some(Self::First { link_local, keep, command: rest }),
-            ("next", false) if !link_local => Some(Self::Next { keep, command: rest }),
+            ("first", false) => Some(Self::First { link_local, privileged, command: rest }),
+            ("next", false) if !link_local => Some(Self::Next { privileged, command: rest }),
             _ => None,
         }
     }
 }
 
-fn first(link_local: bool, keep: bool, command: &[OsString]) -> io::Error {
+fn first(link_local: bool, privileged: bool, command: &[OsString]) -> io::Error {
     let prepared = || {
         loopback::bring_up(link_local)?;
         loopback::close_link_local()?;
-        give_up(keep)?;
+        if privileged {
+            open_groups()?;
+        }
+        give_up(privileged)?;
         let program = find(&command[0], std::env::var_os("PATH").as_deref())?;
         let output = OpenOptions::new().append(true).open(OUTPUT)?;
         let both = (output.try_clone()?, output);
@@ -108,9 +111,9 @@ fn first(link_local: bool, keep: bool, command: &[OsString]) -> io::Error {
     }
 }
 
-fn next(keep: bool, command: &[OsString]) -> io::Error {
+fn next(privileged: bool, command: &[OsString]) -> io::Error {
     let prepared = || {
-        give_up(keep)?;
+        give_up(privileged)?;
         let program = find(&command[0], std::env::var_os("PATH").as_deref())?;
         let mut stdout = io::stdout();
         writeln!(stdout, "{}", std::process::id())?;
@@ -130,9 +133,9 @@ fn becoming(program: &Path, command: &[OsString]) -> Command {
 }
 
 /// Gives the power over the network up for good: no program that this process becomes can have it again.
-fn give_up(keep: bool) -> io::Result<()> {
+fn give_up(privileged: bool) -> io::Result<()> {
     let power = CapabilitySet::NET_ADMIN;
-    if keep {
+    if privileged {
         return Ok(());
     }
     if capability_is_in_bounding_set(power)? {
@@ -143,6 +146,23 @@ fn give_up(keep: bool) -> io::Result<()> {
         set.remove(power);
     }
     Ok(set_capabilities(None, sets)?)
+}
+
+/// Makes the container's own control groups writable, in which the daemon mounted them read-only.
+fn open_groups() -> io::Result<()> {
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    for place in groups(&fs::read_to_string("/proc/self/mounts")?) {
+        mount(None::<&str>, place, None::<&str>, flags, None::<&str>)?;
+    }
+    Ok(())
+}
+
+/// Where control groups are mounted. Paths of theirs have nothing that would be escaped there.
+fn groups(mounts: &str) -> impl Iterator<Item = &str> {
+    mounts.lines().filter_map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
+        [_, place, "cgroup" | "cgroup2", ..] => Some(place),
+        _ => None,
+    })
 }
 
 /// The program's file, looked up on `path` as a shell does.
@@ -173,14 +193,25 @@ mod tests {
 
     #[test]
     fn flags_end_where_the_program_begins() {
-        let line = words("first --link-local tool --keep");
-        assert_eq!(Entry::parse(&line), Some(Entry::First { link_local: true, keep: false, command: &line[2..] }));
-        let line = words("next --keep tool");
-        assert_eq!(Entry::parse(&line), Some(Entry::Next { keep: true, command: &line[2..] }));
+        let line = words("first --link-local tool --privileged");
+        assert_eq!(
+            Entry::parse(&line),
+            Some(Entry::First { link_local: true, privileged: false, command: &line[2..] })
+        );
+        let line = words("next --privileged tool");
+        assert_eq!(Entry::parse(&line), Some(Entry::Next { privileged: true, command: &line[2..] }));
         assert_eq!(Entry::parse(&words("kill 17")), Some(Entry::Kill(17)));
-        for wrong in ["", "first", "first --keep", "next --link-local x", "kill", "kill 1", "kill -1", "other x"] {
+        for wrong in ["", "first", "first --privileged", "next --link-local x", "kill", "kill 1", "kill -1", "other x"]
+        {
             assert_eq!(Entry::parse(&words(wrong)), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn finds_where_control_groups_are() {
+        let mounts = "proc /proc proc rw 0 0\ntmpfs /sys/fs/cgroup tmpfs ro 0 0\n\
+                      cgroup /sys/fs/cgroup/pids cgroup ro,nosuid 0 0\ncgroup2 /sys/fs/cgroup cgroup2 ro 0 0\n";
+        assert_eq!(groups(mounts).collect::<Vec<_>>(), ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"]);
     }
 
     #[test]

@@ -42,6 +42,28 @@ const CAPABILITIES: [&str; 15] = [
 const MORE_CAPABILITIES: [&str; 8] =
     ["DAC_READ_SEARCH", "IPC_LOCK", "LEASE", "LINUX_IMMUTABLE", "SYS_ADMIN", "SYS_NICE", "SYS_PTRACE", "SYSLOG"];
 
+/// The daemon's filters of system calls and its labels, which forbid mounting.
+const FREED: [&str; 3] = ["seccomp=unconfined", "apparmor=unconfined", "label=disable"];
+
+/// The usual read-only paths, but for the network's settings, which are the container's own.
+const READ_ONLY: [&str; 11] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys/abi",
+    "/proc/sys/debug",
+    "/proc/sys/dev",
+    "/proc/sys/fs",
+    "/proc/sys/kernel",
+    "/proc/sys/user",
+    "/proc/sys/vm",
+    "/proc/sysrq-trigger",
+];
+
+/// Processes of a container for which no number was asked: far more than builds have, and so few that a fork bomb is in
+/// nobody's way.
+const DEFAULT_PIDS: u32 = 4096;
+
 /// The period of the CPU limit, in microseconds. Docker's `NanoCpus` would refuse more processors than there are.
 const CPU_PERIOD: i64 = 100_000;
 
@@ -78,7 +100,7 @@ pub(super) fn body(spec: &ContainerSpec, around: &Surroundings<'_>) -> Container
 
 /// The agent, which becomes the program.
 fn entry(spec: &ContainerSpec) -> Vec<String> {
-    let flags = [("--link-local", spec.link_local), ("--keep", spec.privileged)];
+    let flags = [("--link-local", spec.link_local), ("--privileged", spec.privileged)];
     let flags = flags.into_iter().filter_map(|(flag, set)| set.then_some(flag));
     [AGENT_IN_CONTAINER, "enter", "first"].into_iter().chain(flags).map(str::to_owned).collect()
 }
@@ -111,9 +133,9 @@ fn host_config(spec: &ContainerSpec, around: &Surroundings<'_>) -> HostConfig {
         // Not the daemon's own `Privileged`: that shows all of the machine's devices, its disks among them.
         return HostConfig {
             cap_add: add(&[&CAPABILITIES[..], &MORE_CAPABILITIES[..]].concat()),
-            security_opt: add(&["seccomp=unconfined", "apparmor=unconfined", "label=disable"]),
-            masked_paths: Some(Vec::new()),
-            readonly_paths: Some(Vec::new()),
+            // Podman takes the read-only paths away by name alone.
+            security_opt: add(&[&FREED[..], if docker { &[] } else { &["unmask=/proc/sys"] }].concat()),
+            readonly_paths: add(&READ_ONLY),
             ..config
         };
     }
@@ -135,7 +157,7 @@ fn limits(limits: Limits) -> HostConfig {
         memory_swap: memory,
         cpu_period: limits.cpu_millis.map(|_| CPU_PERIOD),
         cpu_quota: limits.cpu_millis.map(|millis| signed(millis.saturating_mul(CPU_PERIOD.unsigned_abs() / 1000))),
-        pids_limit: limits.pids.map(i64::from),
+        pids_limit: Some(i64::from(limits.pids.unwrap_or(DEFAULT_PIDS))),
         ..HostConfig::default()
     }
 }
@@ -194,7 +216,7 @@ mod tests {
         assert_eq!(body.cmd.unwrap(), ["tool", "x y"]);
         assert_eq!(body.entrypoint.unwrap(), [AGENT_IN_CONTAINER, "enter", "first", "--link-local"]);
         let privileged = made(Flavour::Docker, |spec| (spec.privileged, spec.link_local) = (true, false));
-        assert_eq!(privileged.entrypoint.unwrap(), [AGENT_IN_CONTAINER, "enter", "first", "--keep"]);
+        assert_eq!(privileged.entrypoint.unwrap(), [AGENT_IN_CONTAINER, "enter", "first", "--privileged"]);
     }
 
     #[test]
@@ -218,7 +240,8 @@ mod tests {
         assert_eq!((limited.cpu_quota, limited.cpu_period), (Some(400_000), Some(100_000)));
         assert_eq!((limited.pids_limit, limited.nano_cpus), (Some(99), None));
         let free = host(Flavour::Docker, |_| {});
-        assert_eq!((free.memory, free.memory_swap, free.cpu_quota, free.pids_limit), (None, None, None, None));
+        assert_eq!((free.memory, free.memory_swap, free.cpu_quota), (None, None, None));
+        assert_eq!(free.pids_limit, Some(4096));
     }
 
     #[test]

@@ -65,6 +65,19 @@ impl Daemon {
         }
     }
 
+    /// How many bytes a container has written over its image; `None` where it does not run.
+    pub(super) async fn written(&self, name: &str) -> Result<Option<u64>, EngineError> {
+        let options = InspectContainerOptions { size: true };
+        match settled(|| self.client.inspect_container(name, Some(options.clone()))).await {
+            Ok(found) if found.state.as_ref().is_some_and(|state| state.running == Some(true)) => {
+                Ok(Some(found.size_rw.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0)))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(self.failed("count what a container has written", &error)),
+        }
+    }
+
     /// The labels of all containers, running and ended, that have this one.
     pub(super) async fn labelled(&self, label: String) -> Result<Vec<HashMap<String, String>>, EngineError> {
         let filters = Some(HashMap::from([("label".to_owned(), vec![label])]));

@@ -20,15 +20,15 @@ const COMPLAINT: usize = 4096;
 
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 
-/// Starts a command in the container that the daemon knows as `name`; it keeps all of the container's powers if asked.
+/// Starts a command in the container that the daemon knows as `name`; one in a privileged container keeps its powers.
 pub(super) async fn start(
     daemon: &Daemon,
     id: &str,
     name: &str,
     exec: &Exec,
-    keep: bool,
+    privileged: bool,
 ) -> Result<Execution, EngineError> {
-    let entry: &[&str] = if keep { &["next", "--keep"] } else { &["next"] };
+    let entry: &[&str] = if privileged { &["next", "--privileged"] } else { &["next"] };
     let command = through_agent(entry.iter().map(|&word| word.to_owned()).chain(exec.argv.iter().cloned()));
     let environment = exec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let options = CreateExecOptions {

@@ -7,12 +7,15 @@
 //! The agent is the first process: it puts the network right and becomes the program ([`agent::enter`]), which writes straight
 //! into the record's output file. So output is in order, byte for byte and at once, whatever the daemon's log would make of it.
 //!
+//! What a container writes is counted ([`disk`]): few daemons have a storage that can keep a size.
+//!
 //! Where the daemon tells an end by 128 and a signal's number, it is taken for the signal. Podman does not always tell want of
 //! memory.
 
 mod answering;
 mod create;
 mod daemon;
+mod disk;
 mod exec;
 mod found;
 mod network;
@@ -110,6 +113,7 @@ impl Docker {
             daemon,
         }));
         engine.remove_strays().await?;
+        engine.0.records.descriptions()?.iter().for_each(|spec| engine.watch_disk(spec));
         tracing::info!(daemon = %engine.0.daemon.address, flavour = ?engine.0.daemon.flavour, "containers run by a daemon");
         Ok(engine)
     }
@@ -204,7 +208,10 @@ impl Engine for Docker {
             Found::Nothing => {}
         }
         match self.launch(spec, &record).await {
-            Ok(()) => Ok(Started::Now),
+            Ok(()) => {
+                self.watch_disk(spec);
+                Ok(Started::Now)
+            }
             Err(error) => {
                 self.clear(&spec.id).await?;
                 Err(error)
@@ -222,8 +229,8 @@ impl Engine for Docker {
         let record = self.0.records.record(id)?;
         let path = record.output();
         let spec = blocking(move || record.description()).await.map_err(EngineError::io("cannot read", &path))?;
-        let keep = spec.is_some_and(|spec| spec.privileged);
-        exec::start(&self.0.daemon, id, &name, exec, keep).await
+        let privileged = spec.is_some_and(|spec| spec.privileged);
+        exec::start(&self.0.daemon, id, &name, exec, privileged).await
     }
 
     async fn signal(&self, id: &str, signal: Signal) -> Result<(), EngineError> {

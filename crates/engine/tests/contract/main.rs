@@ -13,6 +13,7 @@ mod life;
 mod limits;
 mod privileged;
 mod restart;
+mod rootless;
 mod speed;
 
 use daemons::{images, inside, losses, network};
@@ -75,7 +76,7 @@ over_daemons! {
         inside: output_is_whole_and_in_order, root_inside_has_few_powers, mounts_are_seen_and_kept_read_only,
             want_of_memory_is_told, processes_are_limited, processor_time_is_limited,
             a_program_that_is_not_there_is_an_error_and_leaves_nothing, a_dropped_command_is_killed,
-            a_privileged_one_may_mount_and_has_scratch_space;
+            a_privileged_one_has_what_a_daemon_needs, who_writes_too_much_is_ended;
         losses: a_container_that_the_daemon_lost_has_vanished, an_end_stays_known_when_the_daemon_forgets_it,
             containers_of_others_are_left_alone, what_an_interrupted_removal_left_is_removed_at_the_next_start,
             what_an_interrupted_start_left_is_started_anew, waiting_rides_over_a_daemon_that_is_away;

@@ -100,11 +100,26 @@ pub(crate) async fn a_dropped_command_is_killed(bench: Bench) {
     panic!("it runs still");
 }
 
-/// Its own daemon's storage is no overlay: overlays cannot lie on overlays.
-pub(crate) async fn a_privileged_one_may_mount_and_has_scratch_space(bench: Bench) {
-    let mut spec = bench.shell("job", "mount -t tmpfs none /tmp && echo mounted; grep -c ' /var/lib/docker ' /proc/mounts; \
-                                        grep ' /var/lib/docker ' /proc/mounts | grep -c overlay; find / -xdev -name '*.sock'");
+/// What a daemon of its own needs. Its storage is no overlay: overlays cannot lie on overlays.
+pub(crate) async fn a_privileged_one_has_what_a_daemon_needs(bench: Bench) {
+    let script = "set -e; mount -t tmpfs none /tmp; unshare -n true; echo 1 >/proc/sys/net/ipv4/ip_forward; \
+                  mkdir $(ls -d /sys/fs/cgroup/pids /sys/fs/cgroup | head -n 1)/sub; \
+                  cd /var/lib/docker; mkdir lower upper work merged; \
+                  mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged; umount merged; echo fine; \
+                  echo x 2>/dev/null >/proc/sysrq-trigger || echo no sysrq; ls /dev | grep -c vda || true; \
+                  find / -xdev -name '*.sock'";
+    let mut spec = bench.shell("job", script);
     spec.privileged = true;
     let (_, output) = bench.run_spec(spec).await;
-    assert_eq!(output, "mounted\n1\n0\n");
+    assert_eq!(output, "fine\nno sysrq\n0\n");
+}
+
+/// Counted once a second.
+pub(crate) async fn who_writes_too_much_is_ended(mut bench: Bench) {
+    let mut spec = bench.shell("job", "dd if=/dev/zero of=/large bs=1M count=40 2>/dev/null; exec sleep 60");
+    spec.limits = Limits { disk_bytes: Some(20 << 20), ..Limits::default() };
+    bench.engine.start(&spec).await.unwrap();
+    bench.restart().await;
+    assert_eq!(bench.engine.wait("job").await.unwrap().ending, Ending::Signal(9));
+    bench.engine.remove("job").await.unwrap();
 }
