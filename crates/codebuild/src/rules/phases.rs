@@ -125,10 +125,10 @@ mod tests {
     #[test]
     fn an_end_between_two_phases_is_told_by_the_last_one() {
         let mut life = play(&[(Queued, Status::Succeeded), (Provisioning, Status::Succeeded)]);
-        life.end(Status::Succeeded, Context::default(), at(3));
-        life.advance(Status::Fault, Context::internal("died"), at(4));
+        life.end(Status::Succeeded, Context::default(), at(8));
+        life.advance(Status::Fault, Context::internal("died"), at(9));
         let download = &life.phases[3];
-        assert_eq!((download.phase, download.status, download.end), (DownloadSource, Some(Status::Fault), Some(at(3))));
+        assert_eq!((download.phase, download.status, download.end), (DownloadSource, Some(Status::Fault), Some(at(8))));
         assert_eq!(download.context, Some(Context::internal("died")));
         assert_eq!(life.current(), Finalizing);
     }
