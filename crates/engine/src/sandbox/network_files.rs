@@ -48,7 +48,8 @@ impl Resolver {
         for line in text.lines().map(str::trim) {
             match line.split_whitespace().next() {
                 Some("nameserver") => {
-                    found.servers.extend(line.split_whitespace().nth(1).and_then(|word| word.parse::<IpAddr>().ok()))
+                    let server = line.split_whitespace().nth(1).and_then(|word| word.parse::<IpAddr>().ok());
+                    found.servers.extend(server);
                 }
                 Some("search" | "domain" | "options" | "sortlist") => found.more.push(line.to_owned()),
                 _ => {}
@@ -102,6 +103,6 @@ mod tests {
         let text = machine.with(&[ip("10.0.2.3")]);
         assert_eq!(text, "nameserver 10.0.2.3\nsearch corp.example\noptions ndots:2\n");
         assert!(machine.with(&[]).starts_with('#'));
-        assert_eq!(machine.with(&vec![ip("10.0.2.3"); 5]).matches("nameserver").count(), 3);
+        assert_eq!(machine.with(&[ip("10.0.2.3"); 5]).matches("nameserver").count(), 3);
     }
 }

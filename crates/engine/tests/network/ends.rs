@@ -76,3 +76,17 @@ macro_rules! each_way {
 }
 
 each_way!(goes_with_the_container, goes_when_the_shim_was_killed, goes_when_the_helper_was_killed);
+
+mod veth_by_nft {
+    use super::{WayOut, on_a_machine};
+
+    #[test]
+    fn goes_with_the_container() {
+        on_a_machine(|world| super::goes_with_the_container(world.without_iptables(), WayOut::Veth));
+    }
+
+    #[test]
+    fn goes_when_the_shim_was_killed() {
+        on_a_machine(|world| super::goes_when_the_shim_was_killed(world.without_iptables(), WayOut::Veth));
+    }
+}

@@ -172,3 +172,22 @@ each_way!(
     reaches_no_other_container,
     only_containers_that_may_have_it
 );
+
+mod veth_by_nft {
+    use super::{WayOut, on_a_machine};
+
+    #[test]
+    fn reaches_the_world() {
+        on_a_machine(|world| super::reaches_the_world(world.without_iptables(), WayOut::Veth));
+    }
+
+    #[test]
+    fn reaches_nothing_of_the_machine() {
+        on_a_machine(|world| super::reaches_nothing_of_the_machine(world.without_iptables(), WayOut::Veth));
+    }
+
+    #[test]
+    fn reaches_no_other_container() {
+        on_a_machine(|world| super::reaches_no_other_container(world.without_iptables(), WayOut::Veth));
+    }
+}
