@@ -67,6 +67,9 @@ impl Images {
         let mut gone = Vec::new();
         let names = self.store.names()?;
         for record in self.store.images()? {
+            if let (Some(_lock), false) = (self.store.try_lock(&lock_of(&record.id), false)?, unused.dry_run) {
+                self.store.forget_holders(&record.id)?;
+            }
             let made_here = |name: &&NameRecord| name.id == record.id && name.digest.is_none();
             let image = self.describe(&record)?;
             let kept = unused.only_pulled && names.iter().any(|name| made_here(&name));
@@ -157,9 +160,10 @@ impl Images {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 metadata => metadata.map_err(ImageError::io("cannot look at", &path))?,
             };
-            let old = metadata.modified().is_ok_and(|modified| modified < unused.since);
-            let lock = self.store.try_lock(&format!("blob-{name}"), false)?;
-            let (true, Some(lock)) = (old, lock) else { continue };
+            if metadata.modified().is_ok_and(|modified| modified >= unused.since) {
+                continue;
+            }
+            let Some(lock) = self.store.try_lock(&format!("blob-{name}"), false)? else { continue };
             bytes += metadata.len();
             if !unused.dry_run {
                 fs::remove_file(&path).map_err(ImageError::io("cannot remove", &path))?;

@@ -255,7 +255,7 @@ impl Images {
         let partial = blocking(move || Partial::open(&opened, size)).await.map_err(|error| on_disk(&error))?;
         download(repository, layer, partial, progress).await?;
         let fetched = Fetched::take(&self.store, &layer.digest).map_err(|error| on_disk(&error))?;
-        drop(lock);
+        lock.retire().map_err(|error| on_disk(&error))?;
         Ok(fetched)
     }
 

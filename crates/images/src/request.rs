@@ -22,7 +22,8 @@ pub struct ImageRequest {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PullPolicy {
     /// Where it is not here; where a tag led to it, its registry is asked now and then whether the tag has moved on, and
-    /// what is here does where that does not answer. Images that were loaded from files stay as they are.
+    /// what is here does where that does not answer. Each user's right to it is asked of the registry so. Images that were
+    /// loaded from files, and what is named by its digest, are taken as they are here.
     #[default]
     IfMissing,
     /// Always, also for what was loaded.

@@ -48,6 +48,10 @@ impl Repository {
 
     /// The manifest or index under a tag or digest; a digest is checked.
     pub(crate) async fn manifest(&self, wanted: &str) -> Result<Found, Fault> {
+        self.patiently(|| self.manifest_once(wanted)).await
+    }
+
+    async fn manifest_once(&self, wanted: &str) -> Result<Found, Fault> {
         let response = self.ask(&Method::GET, &self.manifest_path(wanted), accept()).await?;
         let bytes = self.connection.body(response, MANIFEST_BYTES).await?;
         let digest = Digest::of(&bytes);
@@ -61,6 +65,10 @@ impl Repository {
 
     /// A small blob, checked.
     pub(crate) async fn blob(&self, blob: &Descriptor) -> Result<Bytes, Fault> {
+        self.patiently(|| self.blob_once(blob)).await
+    }
+
+    async fn blob_once(&self, blob: &Descriptor) -> Result<Bytes, Fault> {
         let response = self.ask(&Method::GET, &self.blob_path(&blob.digest), HeaderMap::new()).await?;
         let bytes = self.connection.body(response, blob.size).await?;
         let digest = Digest::of(&bytes);
@@ -73,6 +81,20 @@ impl Repository {
     /// The beginning of a blob's answer; `headers` may ask for a part.
     pub(super) async fn open_blob(&self, digest: &Digest, headers: HeaderMap) -> Result<Response<Incoming>, Fault> {
         self.ask(&Method::GET, &self.blob_path(digest), headers).await
+    }
+
+    /// Tries again what may go well the next time, a few times.
+    async fn patiently<T, F: Future<Output = Result<T, Fault>>>(&self, attempt: impl Fn() -> F) -> Result<T, Fault> {
+        let mut pause = self.connection.patience.pause;
+        for _ in 1..self.connection.patience.tries {
+            match attempt().await {
+                Err(Fault::Passing(_)) => {}
+                done => return done,
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        attempt().await
     }
 
     fn manifest_path(&self, wanted: &str) -> String {

@@ -46,26 +46,39 @@ impl Store {
         files::write(&folder.join(Digest::of(bytes).hex()), bytes)
     }
 
-    /// A container that runs from the image; forgets those that are gone. The image's lock must be held.
+    /// A container that runs from the image.
     pub(crate) fn holder(&self, id: &Digest) -> Result<Option<PathBuf>, ImageError> {
+        let holders = self.holders(id)?;
+        Ok(holders.into_iter().map(|(_, holder)| holder).find(|holder| is_there(holder)))
+    }
+
+    /// Forgets the containers that are gone. The image's lock must be held alone: a container that is being started has no
+    /// folder yet.
+    pub(crate) fn forget_holders(&self, id: &Digest) -> Result<(), ImageError> {
+        let gone = self.holders(id)?.into_iter().filter(|(_, holder)| !is_there(holder));
+        gone.into_iter().try_for_each(|(note, _)| files::remove(&note))
+    }
+
+    /// The notes of containers, and the folders that they name.
+    fn holders(&self, id: &Digest) -> Result<Vec<(PathBuf, PathBuf)>, ImageError> {
         let folder = self.uses(id);
         let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            entries => entries.map_err(ImageError::io("cannot read", &folder))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>),
         };
-        for entry in entries {
-            let path = entry.map_err(ImageError::io("cannot read", &folder))?.path();
-            if path.file_name().is_some_and(|name| name == STAMP) {
-                continue;
+        let mut holders = Vec::new();
+        for entry in entries.map_err(ImageError::io("cannot read", &folder))? {
+            let path = entry.path();
+            let is_note = path.extension().is_none() && path.file_name().is_some_and(|name| name != STAMP);
+            match fs::read(&path) {
+                Ok(bytes) if is_note => holders.push((path, PathBuf::from(std::ffi::OsStr::from_bytes(&bytes)))),
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(ImageError::io("cannot read", &path)(error));
+                }
+                _ => {}
             }
-            let bytes = fs::read(&path).map_err(ImageError::io("cannot read", &path))?;
-            let holder = PathBuf::from(std::ffi::OsStr::from_bytes(&bytes));
-            if fs::symlink_metadata(&holder).is_ok() {
-                return Ok(Some(holder));
-            }
-            files::remove(&path)?;
         }
-        Ok(None)
+        Ok(holders)
     }
 
     /// Forgets everything about an image's uses.
@@ -76,6 +89,10 @@ impl Store {
             done => done.map_err(ImageError::io("cannot remove", &folder)),
         }
     }
+}
+
+fn is_there(holder: &Path) -> bool {
+    fs::symlink_metadata(holder).is_ok()
 }
 
 #[cfg(test)]
@@ -95,6 +112,8 @@ mod tests {
         assert_eq!(store.holder(&id).unwrap(), Some(container.clone()));
         fs::remove_dir(&container).unwrap();
         assert_eq!(store.holder(&id).unwrap(), None);
+        assert_eq!(fs::read_dir(store.uses(&id)).unwrap().count(), 2);
+        store.forget_holders(&id).unwrap();
         assert_eq!(fs::read_dir(store.uses(&id)).unwrap().count(), 1);
         store.forget_uses(&id).unwrap();
         assert!(!store.uses(&id).exists());

@@ -211,7 +211,11 @@ impl Layer {
 
     fn set_xattrs(&self, file: impl AsFd, entry: &Entry) -> io::Result<()> {
         let taken = entry.xattrs.iter().filter(|(name, _)| self.ownership.takes(name));
-        taken.into_iter().try_for_each(|(name, value)| place::set_xattr(file.as_fd(), name, value))
+        taken.into_iter().try_for_each(|(name, value)| match place::set_xattr(file.as_fd(), name, value) {
+            // Files are used without them, where the store's file system has none.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+            set => set,
+        })
     }
 
     /// A further name of a file of this layer. The file is looked up as everything else: never outside.

@@ -6,10 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, chownat,
-    fchmod, fsetxattr, linkat, mkdirat, mknodat, open, openat2, statat, symlinkat, unlinkat, utimensat,
+    AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, chownat,
+    fchmod, fsetxattr, fstat, linkat, mkdirat, mknodat, open, openat, openat2, statat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 /// A folder that is a layer's root: nothing is ever made or followed outside of it, whatever links are in it. The kernel
 /// sees to that (`openat2`, RESOLVE_IN_ROOT).
@@ -73,19 +74,19 @@ pub(super) fn there(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<There> {
 }
 
 pub(super) fn stat_of(folder: &OwnedFd) -> io::Result<Stat> {
-    Ok(rustix::fs::fstat(folder)?)
+    Ok(fstat(folder)?)
 }
 
 pub(super) fn make_folder(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
     mkdirat(folder, name, Mode::RWXU)?;
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(folder, name, flags, Mode::empty())?)
+    Ok(openat(folder, name, flags, Mode::empty())?)
 }
 
 /// A new file, which must not be there.
 pub(super) fn make_file(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+    Ok(openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
 
 pub(super) fn make_symlink(folder: BorrowedFd<'_>, name: &[u8], target: &[u8]) -> io::Result<()> {
@@ -120,28 +121,70 @@ pub(super) fn remove(folder: BorrowedFd<'_>, name: &[u8], there: There) -> io::R
     }
 }
 
-/// Removes a folder whose folders may be closed to their owner.
+/// Removes a folder with all that is in it, however deep that is, and also where folders are closed to their owner. One folder
+/// is open at a time: a layer may be deeper than this process may have files open.
 pub(crate) fn remove_tree(folder: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(folder)?;
-            std::fs::remove_dir_all(folder)
+    let (Some(above), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let mut within = open(above, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    // The names of the folders in which this is, each with those in it that are left.
+    let mut path: Vec<(Vec<u8>, Vec<Vec<u8>>)> = Vec::new();
+    let mut next = name.as_bytes().to_vec();
+    loop {
+        within = open_to_empty(&within, &next)?;
+        let folders = remove_files(&within)?;
+        path.push((std::mem::take(&mut next), folders));
+        // Up, as long as nothing is left.
+        while let Some((name, folders)) = path.last_mut() {
+            if let Some(deeper) = folders.pop() {
+                next = deeper;
+                break;
+            }
+            within = openat(&within, "..", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+            unlinkat(&within, name.as_slice(), AtFlags::REMOVEDIR)?;
+            path.pop();
         }
-        done => done,
+        if path.is_empty() {
+            return Ok(());
+        }
     }
 }
 
-/// Lets the owner into all folders of a tree that nobody writes to any more.
-fn open_up(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-    for entry in std::fs::read_dir(folder)? {
+/// Opens a folder that is to be emptied, whatever its permissions are.
+fn open_to_empty(within: &OwnedFd, name: &[u8]) -> io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let is_open = |folder: &OwnedFd| fstat(folder).is_ok_and(|stat| stat.st_mode & 0o300 == 0o300);
+    match openat(within, name, flags, Mode::empty()) {
+        Ok(folder) if is_open(&folder) || geteuid().is_root() => Ok(folder),
+        Ok(folder) => {
+            fchmod(&folder, Mode::RWXU)?;
+            Ok(folder)
+        }
+        Err(Errno::ACCESS) => {
+            rustix::fs::chmodat(within, name, Mode::RWXU, AtFlags::empty())?;
+            Ok(openat(within, name, flags, Mode::empty())?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removes what is in a folder, but for folders that are not empty; answers their names.
+fn remove_files(folder: &OwnedFd) -> io::Result<Vec<Vec<u8>>> {
+    let mut folders = Vec::new();
+    for entry in Dir::read_from(folder)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_up(&entry.path())?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        match unlinkat(folder, name, AtFlags::empty()) {
+            Ok(()) => {}
+            Err(Errno::ISDIR | Errno::PERM) => folders.push(name.to_vec()),
+            Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    Ok(folders)
 }
 
 /// Sets owner and group of what is at `name` itself, not of what it links to.
@@ -178,7 +221,7 @@ pub(super) fn set_folder_time(folder: &OwnedFd, (seconds, nanoseconds): (i64, u3
 
 /// Brings everything that was written to the file system of `folder` to the disk.
 pub(crate) fn sync_all(folder: &Path) -> io::Result<()> {
-    let folder = rustix::fs::openat(CWD, folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let folder = openat(CWD, folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     Ok(rustix::fs::syncfs(&folder)?)
 }
 

@@ -173,6 +173,24 @@ fn names_that_no_file_system_takes_are_refused() {
 }
 
 #[test]
+fn what_is_deeper_than_files_may_be_open_can_be_removed() {
+    let place = Place::new();
+    let steps = "d/".repeat(2000);
+    // Links make paths out of many; so the folders are deeper than any path can name.
+    let tar = TarMaker::default()
+        .pax(&[("path", steps.as_bytes())])
+        .folder("x", 0o555)
+        .pax(&[("linkpath", steps.as_bytes())])
+        .symlink("l", "x")
+        .pax(&[("path", format!("l/{}", "e/".repeat(2000)).as_bytes())])
+        .folder("x", 0o755)
+        .finish();
+    import(&place, &tar).unwrap();
+    place.images.remove("hostile").unwrap();
+    assert_eq!(place.count("layers"), 0);
+}
+
+#[test]
 fn cut_and_broken_archives_are_refused() {
     let tar = TarMaker::default().file("f", &[7; 5000]).finish();
     assert!(refused(&tar[..2000]).contains("cut off"));

@@ -73,8 +73,9 @@ async fn other_content_is_never_taken() {
         assert_eq!(pulled(&fake, &place, &made).await.unwrap().len(), 1);
     }
     let (place, config) = (Place::new(), made.config.clone());
-    fake.trouble(&config, vec![Trouble::Wrong(vec![b'x'; config.len()])]);
-    assert!(pulled(&fake, &place, &made).await.is_err());
+    fake.trouble(&config, vec![Trouble::Busy, Trouble::Wrong(vec![b'x'; config.len()])]);
+    let error = pulled(&fake, &place, &made).await.unwrap_err().to_string();
+    assert!(error.contains("came with the content of"), "{error}");
 }
 
 #[tokio::test]
