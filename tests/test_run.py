@@ -13,9 +13,12 @@ import time
 
 import pytest
 
+import image_files
 from commands import CLEAN, run
 from conftest import LANDFALL, ROOT, eventually, git
 from pipelines import action
+from test_docker_engine import Daemon
+from test_images_builds import image, registry  # noqa: F401
 
 GREET = """version: 0.2
 env:
@@ -228,11 +231,11 @@ def test_a_time_limit_ends_it(app, build, cache):
     assert left(cache) == []
 
 
-def start(folder: pathlib.Path, cache: pathlib.Path, *arguments: str) -> subprocess.Popen:
+def start(folder: pathlib.Path, cache: pathlib.Path, *arguments: str, **environment: str) -> subprocess.Popen:
     """Starts `landfall run`; its output goes to the file `log` beside the folder."""
     with (folder.parent / "log").open("wb") as log:
         command = [str(LANDFALL), "run", *arguments]
-        return subprocess.Popen(command, cwd=folder, env={**CLEAN, "XDG_CACHE_HOME": str(cache)}, stdout=log, stderr=log)
+        return subprocess.Popen(command, cwd=folder, env={**CLEAN, "XDG_CACHE_HOME": str(cache), **environment}, stdout=log, stderr=log)
 
 
 SLEEP = "version: 0.2\nphases: {build: {commands: [echo begun, sleep 600]}}\n"
@@ -315,6 +318,47 @@ def test_an_ordinary_user_builds_too(build):
         made = folder / "landfall-out/user"
         assert made.read_text() == "root\n" and made.stat().st_uid == nobody
         assert os.listdir(pathlib.Path(home) / ".cache/landfall/runs") == []
+
+
+def test_an_image_is_pulled_once_for_all_runs(app, build, registry, image):
+    folder = app("version: 0.2\nphases: {build: {commands: [cat /etc/greeting, 'echo \"as $(id -u)\"']}}\n")
+    assert "hello from a layer\n" in build(folder, "--image", image, check=True).stdout
+    handed = registry.blobs_handed_out()
+    assert "as 0\n" in build(folder, "--image", image, check=True).stdout
+    assert registry.blobs_handed_out() == handed
+    missing = build(folder, "--image", f"{registry.address}/nothing:1")
+    assert missing.returncode == 1 and "nothing:1" in missing.stderr and "--image host" in missing.stderr
+
+
+def test_the_standard_image_is_taken_where_it_is_here(app, build, tmp_path):
+    cache = tmp_path / "cache"
+    archive = image_files.docker_archive(tmp_path / "standard.tar", "landfall/standard:1", {"etc/which": "the standard one\n"})
+    run("images", "load", archive, "--data-dir", cache / "landfall")
+    folder = app("version: 0.2\nphases: {build: {commands: [cat /etc/which]}}\n")
+    done = run("run", cwd=folder, XDG_CACHE_HOME=str(cache))
+    assert "the standard one\n" in done.stdout and "image     the standard image" in done.stderr
+
+
+@pytest.mark.parametrize("variable", ["LANDFALL_TEST_DOCKER", "LANDFALL_TEST_PODMAN"], ids=["docker", "podman"])
+def test_a_daemon_runs_the_build(app, build, cache, variable):
+    # Longer than 2 s: daemons take their time.
+    daemon = Daemon(variable)
+    arguments = ("--engine", "docker", "--image", os.environ["LANDFALL_TEST_IMAGE"])
+    folder = app("version: 0.2\nphases: {build: {commands: [echo within > made]}}\nartifacts: {files: [made]}\n")
+    build(folder, *arguments, check=True, DOCKER_HOST=daemon.url)
+    assert (folder / "landfall-out/made").read_text() == "within\n"
+    before = len(daemon.ask("GET", "/containers/json?all=1"))
+    (folder / "buildspec.yml").write_text(SLEEP)
+    killed = start(folder, cache, *arguments, DOCKER_HOST=daemon.url)
+    try:
+        eventually(lambda: began(folder))
+        killed.kill()
+        killed.wait(timeout=10)
+        assert len(daemon.ask("GET", "/containers/json?all=1")) == before + 1
+        build(app(name="next"), check=True, DOCKER_HOST=daemon.url)
+        assert len(daemon.ask("GET", "/containers/json?all=1")) == before
+    finally:
+        killed.kill()
 
 
 # Pipelines.
