@@ -1,14 +1,10 @@
 //! Builds whose agent lies: the build ends with a fault, or when it is stopped, and the server goes on.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod world;
-
 use std::time::Duration;
 
+use crate::world::{Settings, World};
 use aws::codebuild::Build;
 use engine::EngineKind;
 use serde_json::json;
-use world::{Settings, World};
 
 async fn world() -> World {
     let agent = env!("CARGO_BIN_EXE_codebuild-lying-agent").into();

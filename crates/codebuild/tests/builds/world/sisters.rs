@@ -21,14 +21,14 @@ type Streams = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
 /// Logs, S3, CodeCommit and IAM.
 #[derive(Default)]
-pub struct Sisters {
-    pub logs: Mutex<Streams>,
-    pub objects: Mutex<BTreeMap<(String, String), Bytes>>,
-    pub repositories: Mutex<BTreeMap<String, Vec<(String, String)>>>,
+pub(crate) struct Sisters {
+    pub(crate) logs: Mutex<Streams>,
+    pub(crate) objects: Mutex<BTreeMap<(String, String), Bytes>>,
+    pub(crate) repositories: Mutex<BTreeMap<String, Vec<(String, String)>>>,
 }
 
 /// A zip of these files.
-pub fn zip(files: &[(&str, &str)]) -> Bytes {
+pub(crate) fn zip(files: &[(&str, &str)]) -> Bytes {
     let mut zip = zip::ZipWriter::new(Cursor::new(vec![]));
     for (name, text) in files {
         zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
@@ -38,20 +38,20 @@ pub fn zip(files: &[(&str, &str)]) -> Bytes {
 }
 
 impl Sisters {
-    pub fn put(&self, bucket: &str, key: &str, content: impl Into<Bytes>) {
+    pub(crate) fn put(&self, bucket: &str, key: &str, content: impl Into<Bytes>) {
         self.objects.lock().unwrap().insert((bucket.to_owned(), key.to_owned()), content.into());
     }
 
-    pub fn object(&self, bucket: &str, key: &str) -> Option<Bytes> {
+    pub(crate) fn object(&self, bucket: &str, key: &str) -> Option<Bytes> {
         self.objects.lock().unwrap().get(&(bucket.to_owned(), key.to_owned())).cloned()
     }
 
-    pub fn keys(&self, bucket: &str) -> Vec<String> {
+    pub(crate) fn keys(&self, bucket: &str) -> Vec<String> {
         self.objects.lock().unwrap().keys().filter(|(of, _)| of == bucket).map(|(_, key)| key.clone()).collect()
     }
 
     /// The whole text of a stream.
-    pub fn log(&self, group: &str, stream: &str) -> String {
+    pub(crate) fn log(&self, group: &str, stream: &str) -> String {
         let logs = self.logs.lock().unwrap();
         logs.get(group).and_then(|group| group.get(stream)).map(|lines| lines.concat()).unwrap_or_default()
     }

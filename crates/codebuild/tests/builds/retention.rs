@@ -1,15 +1,11 @@
 //! What a collection removes and what it leaves.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod world;
-
 use std::time::Duration;
 
+use crate::world::{World, root};
 use aws::codebuild::*;
 use aws::internal::codebuild::{PipelineArtifact, PipelineBuilds, PipelineContext};
 use kernel::retention::{Collector, Keep, Retention};
 use serde_json::json;
-use world::{World, root};
 
 const SPEC: &str = "version: 0.2\nphases:\n  build:\n    commands: make\n";
 const DAY: Duration = Duration::from_secs(24 * 3_600);

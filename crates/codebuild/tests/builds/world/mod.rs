@@ -1,5 +1,4 @@
 //! A CodeBuild in a folder of its own: the real store and engine, its sister services played in memory.
-#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses its part")]
 
 mod sisters;
 
@@ -16,31 +15,31 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-pub use sisters::{Sisters, zip};
+pub(crate) use sisters::{Sisters, zip};
 
-pub const ROLE: &str = "arn:aws:iam::123456789012:role/build";
+pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/build";
 
 /// A server and its data folder. Time moves when a test moves it.
-pub struct World {
-    pub folder: TempDir,
-    pub clock: ManualClock,
-    pub sisters: Arc<Sisters>,
-    pub service: Arc<Service>,
-    pub store: Arc<Store>,
-    pub engine: Arc<dyn engine::Engine>,
-    pub settings: Settings,
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) clock: ManualClock,
+    pub(crate) sisters: Arc<Sisters>,
+    pub(crate) service: Arc<Service>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) engine: Arc<dyn engine::Engine>,
+    pub(crate) settings: Settings,
     stop: Stop,
     running: JoinHandle<()>,
 }
 
 /// What differs between tests.
 #[derive(Clone)]
-pub struct Settings {
-    pub engine: EngineKind,
-    pub agent: std::path::PathBuf,
-    pub concurrency: usize,
-    pub trust_host_image: bool,
-    pub pool: usize,
+pub(crate) struct Settings {
+    pub(crate) engine: EngineKind,
+    pub(crate) agent: std::path::PathBuf,
+    pub(crate) concurrency: usize,
+    pub(crate) trust_host_image: bool,
+    pub(crate) pool: usize,
 }
 
 impl Default for Settings {
@@ -55,20 +54,20 @@ impl Default for Settings {
     }
 }
 
-pub fn scope() -> Scope {
+pub(crate) fn scope() -> Scope {
     Scope::new("123456789012", "us-east-1")
 }
 
-pub fn root() -> Caller {
+pub(crate) fn root() -> Caller {
     Caller::root(&scope(), "request")
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Settings::default()).await
     }
 
-    pub async fn with(settings: Settings) -> Self {
+    pub(crate) async fn with(settings: Settings) -> Self {
         let folder = tempfile::Builder::new().prefix("cb").tempdir().unwrap();
         let clock = ManualClock::at(Timestamp::from_seconds(1_800_000_000));
         Self::open(folder, clock, Arc::default(), settings, 0).await
@@ -105,7 +104,7 @@ impl World {
     }
 
     /// Ends the server and opens another one on the same folder; containers go on.
-    pub async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         let Self { folder, clock, sisters, service, store, engine, settings, stop, running } = self;
         stop.trigger();
         // One that died was aborted, and has nothing more to say.
@@ -116,7 +115,7 @@ impl World {
     }
 
     /// The server stops where it is, as one that is killed; only [`World::restart`] makes sense then.
-    pub async fn die(mut self) -> Self {
+    pub(crate) async fn die(mut self) -> Self {
         self.running.abort();
         let _ = (&mut self.running).await;
         self.running = tokio::spawn(std::future::pending());
@@ -125,7 +124,7 @@ impl World {
     }
 
     /// Makes project `demo` with an inline buildspec; `change` replaces members.
-    pub async fn project(&self, buildspec: &str, change: Value) {
+    pub(crate) async fn project(&self, buildspec: &str, change: Value) {
         let mut input = json!({
             "name": "demo",
             "source": {"type": "NO_SOURCE", "buildspec": buildspec},
@@ -138,7 +137,7 @@ impl World {
     }
 
     /// Starts a build of `demo` with overrides.
-    pub async fn try_start(&self, overrides: Value) -> Result<Build, Error> {
+    pub(crate) async fn try_start(&self, overrides: Value) -> Result<Build, Error> {
         let mut input = json!({"projectName": "demo"});
         input.as_object_mut().unwrap().extend(overrides.as_object().unwrap().clone());
         let output = self.service.start_build(&root(), serde_json::from_value(input).unwrap()).await?;
@@ -146,19 +145,19 @@ impl World {
     }
 
     /// Starts a build whose container does what the dummy's variables say; answers its id.
-    pub async fn start(&self, script: &[(&str, &str)]) -> String {
+    pub(crate) async fn start(&self, script: &[(&str, &str)]) -> String {
         let variable = |(name, value): &(&str, &str)| json!({"name": format!("LANDFALL_DUMMY_{name}"), "value": value});
         let variables: Vec<Value> = script.iter().map(variable).collect();
         self.try_start(json!({"environmentVariablesOverride": variables})).await.unwrap().id.unwrap()
     }
 
-    pub async fn build(&self, id: &str) -> Build {
+    pub(crate) async fn build(&self, id: &str) -> Build {
         let input = BatchGetBuildsInput { ids: Some(vec![id.to_owned()]) };
         self.service.batch_get_builds(&root(), input).await.unwrap().builds.unwrap().remove(0)
     }
 
     /// The build once it is as it should be; fails when it does not come to that.
-    pub async fn until(&self, id: &str, what: impl Fn(&Build) -> bool) -> Build {
+    pub(crate) async fn until(&self, id: &str, what: impl Fn(&Build) -> bool) -> Build {
         for _ in 0..3_000 {
             let build = self.build(id).await;
             if what(&build) {
@@ -169,36 +168,36 @@ impl World {
         panic!("the build did not get there: {:?}", self.build(id).await);
     }
 
-    pub async fn finished(&self, id: &str) -> Build {
+    pub(crate) async fn finished(&self, id: &str) -> Build {
         self.until(id, |build| build.build_complete == Some(true)).await
     }
 
     /// Lets time pass in steps, as a clock does.
-    pub async fn pass(&self, duration: Duration) {
+    pub(crate) async fn pass(&self, duration: Duration) {
         for _ in 0..duration.as_secs().div_ceil(5) {
             self.clock.advance(Duration::from_secs(5));
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    pub async fn stop_build(&self, id: &str) -> Build {
+    pub(crate) async fn stop_build(&self, id: &str) -> Build {
         let input = StopBuildInput { id: Some(id.to_owned()) };
         self.service.stop_build(&root(), input).await.unwrap().build.unwrap()
     }
 
-    pub async fn subscribe(&self) -> Subscription {
+    pub(crate) async fn subscribe(&self) -> Subscription {
         self.store.bus().subscribe("test.events").await.unwrap()
     }
 
     /// How often each container was started.
-    pub fn starts(&self) -> Vec<usize> {
+    pub(crate) fn starts(&self) -> Vec<usize> {
         let entries = engine::dummy::journal::of(self.folder.path()).unwrap();
         engine::dummy::journal::starts(&entries).into_values().collect()
     }
 }
 
 /// The events that are there.
-pub async fn events(subscription: &mut Subscription) -> Vec<Event> {
+pub(crate) async fn events(subscription: &mut Subscription) -> Vec<Event> {
     let batch = subscription.next_batch(1_000).await.unwrap();
     batch.into_iter().map(|delivered| delivered.event).collect()
 }
@@ -209,12 +208,12 @@ async fn engine(folder: &Path, settings: &Settings) -> Arc<dyn engine::Engine> {
 }
 
 /// Names of the build's phases.
-pub fn phases(build: &Build) -> Vec<&str> {
+pub(crate) fn phases(build: &Build) -> Vec<&str> {
     build.phases.iter().flatten().filter_map(|phase| phase.phase_type.as_deref()).collect()
 }
 
 /// State, code and message of a phase.
-pub fn phase(build: &Build, name: &str) -> (String, String, String) {
+pub(crate) fn phase(build: &Build, name: &str) -> (String, String, String) {
     let phase = build.phases.iter().flatten().find(|phase| phase.phase_type.as_deref() == Some(name));
     let phase = phase.unwrap_or_else(|| panic!("no {name} in {:?}", phases(build)));
     let context = phase.contexts.iter().flatten().next().cloned().unwrap_or_default();

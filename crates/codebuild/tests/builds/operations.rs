@@ -1,11 +1,7 @@
 //! CodeBuild's operations, as their callers see them.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod world;
-
+use crate::world::{Settings, World, root, scope};
 use aws::codebuild::*;
 use serde_json::json;
-use world::{Settings, World, root, scope};
 
 const SPEC: &str = "version: 0.2\nphases:\n  build:\n    commands: make\n";
 const UNKNOWN: &str = "demo:01234567-89ab-4cde-8f01-23456789abcd";
@@ -59,7 +55,7 @@ async fn errors_have_awss_shapes_and_texts() {
     world.project(SPEC, json!({})).await;
     let service = &world.service;
     let again = json!({"name": "demo", "source": {"type": "NO_SOURCE", "buildspec": SPEC}, "artifacts": {"type": "NO_ARTIFACTS"},
-        "environment": {"type": "LINUX_CONTAINER", "image": "host", "computeType": "BUILD_GENERAL1_SMALL"}, "serviceRole": world::ROLE});
+        "environment": {"type": "LINUX_CONTAINER", "image": "host", "computeType": "BUILD_GENERAL1_SMALL"}, "serviceRole": crate::world::ROLE});
     let mut foreign = again.clone();
     foreign["serviceRole"] = json!("arn:aws:iam::999999999999:role/build");
     foreign["name"] = json!("other");

@@ -1,15 +1,11 @@
 //! Prepared containers, over the dummy: claimed once, bound to their build after the claim, gone when nobody wants them.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod world;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::world::{Settings, World, phases};
 use engine::dummy::journal::{self, Asked};
 use engine::{EngineKind, State};
 use serde_json::json;
-use world::{Settings, World, phases};
 
 const SPEC: &str = "version: 0.2\nphases:\n  build:\n    commands:\n      - make all\n";
 
@@ -43,6 +39,14 @@ async fn prepared(world: &World, count: usize) -> Vec<String> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("{count} prepared containers do not run: {:?}", running(world));
+}
+
+/// Lets time pass in few steps; the pool wakes at each.
+async fn later(world: &World, seconds: u64) {
+    for _ in 0..10 {
+        world.clock.advance(Duration::from_secs(seconds / 10));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 async fn succeeds(world: &World) {
@@ -96,7 +100,7 @@ async fn another_size_is_another_shelf() {
 async fn nothing_waits_where_nothing_was_asked_for() {
     let world = pooled(0).await;
     succeeds(&world).await;
-    world.pass(Duration::from_secs(30)).await;
+    later(&world, 30).await;
     assert!(running(&world).is_empty());
 }
 
@@ -105,9 +109,9 @@ async fn unused_ones_go_and_those_of_the_machines_files_are_renewed() {
     let world = pooled(1).await;
     succeeds(&world).await;
     let first = prepared(&world, 1).await;
-    world.pass(Duration::from_secs(280)).await;
+    later(&world, 280).await;
     assert_ne!(prepared(&world, 1).await, first, "the image is `host`");
-    world.pass(Duration::from_secs(1_800)).await;
+    later(&world, 1_800).await;
     prepared(&world, 0).await;
 }
 
@@ -178,8 +182,10 @@ async fn a_prepared_sandbox_runs_a_build_and_serves_nobody_before() {
         assert!(log.contains(&format!("I am {id}\n")) && log.contains("\nlandfall\n"), "{log}");
         let waiting = waiting(&world).await;
         if number == 1 {
-            let socket = world.folder.path().join("run").join(&waiting).join("aws.sock");
-            assert_eq!(answer(&socket).await, None, "nobody answers before the claim");
+            for socket in ["aws.sock", "credentials.sock"] {
+                let socket = world.folder.path().join("run").join(&waiting).join(socket);
+                assert_eq!(answer(&socket).await, None, "nobody answers before the claim");
+            }
         }
     }
 }

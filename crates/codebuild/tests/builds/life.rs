@@ -1,12 +1,8 @@
 //! The lives of builds, over the dummy engine.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod world;
-
 use std::time::Duration;
 
+use crate::world::{Settings, World, events, phase, phases};
 use serde_json::json;
-use world::{Settings, World, events, phase, phases};
 
 const ALL: [&str; 11] = [
     "SUBMITTED",
@@ -217,7 +213,7 @@ async fn a_build_that_can_never_be_carried_on_can_still_be_stopped() {
     let mut subscription = world.subscribe().await;
     // The answer would show the buildspec, which is lost; the build is stopped all the same.
     let input = aws::codebuild::StopBuildInput { id: Some(id) };
-    assert!(aws::codebuild::CodeBuild::stop_build(&*world.service, &world::root(), input).await.is_err());
+    assert!(aws::codebuild::CodeBuild::stop_build(&*world.service, &crate::world::root(), input).await.is_err());
     let stopped = async {
         while !events(&mut subscription).await.iter().any(|event| event.detail["build-status"] == "STOPPED") {}
     };

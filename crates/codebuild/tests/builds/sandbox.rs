@@ -1,15 +1,11 @@
 //! Real builds: the agent in the sandbox on image `host`. Needs root and runc.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod world;
-
 use std::io::Read;
 use std::time::Duration;
 
+use crate::world::{Settings, World, phase, phases, zip};
 use aws::codebuild::Build;
 use engine::EngineKind;
 use serde_json::json;
-use world::{Settings, World, phase, phases, zip};
 
 async fn sandboxed() -> World {
     let agent = env!("CARGO_BIN_EXE_codebuild-test-agent").into();

@@ -1,11 +1,7 @@
 //! What goes into a build and what comes out of it, over the dummy engine.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod world;
-
+use crate::world::{World, phase, phases, root, zip};
 use aws::internal::codebuild::{PipelineArtifact, PipelineBuilds, PipelineContext};
 use serde_json::json;
-use world::{World, phase, phases, root, zip};
 
 const FILE: &str = "version: 0.2\nphases:\n  build:\n    commands: make\nartifacts:\n  files: out\n  secondary-artifacts:\n    Two: {files: [two]}\n";
 
