@@ -137,6 +137,7 @@ mod tests {
         ("oci-runtime", "runc"),
         ("build-disk", "20G"),
         ("pool", "1"),
+        ("builds-at-once", "8"),
         ("registry-mirror", "docker.io=http://mirror.lan:5000"),
         ("registry-ca", "/etc/landfall/registry.pem"),
         ("image-limit", "20G"),

@@ -60,6 +60,9 @@ pub(crate) struct Options {
     /// Run builds also where their memory, processors and processes cannot be limited
     #[arg(long, help_heading = "Builds")]
     pub(crate) without_limits: bool,
+    /// How many builds run at once; the others wait [default: one for each processor]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Builds")]
+    pub(crate) builds_at_once: Option<u16>,
     /// How builds in the sandbox reach other networks; `auto` takes the first that works
     #[arg(long, value_enum, default_value_t = BuildNetwork::Auto, help_heading = "Builds")]
     pub(crate) build_network: BuildNetwork,

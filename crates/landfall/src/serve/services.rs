@@ -385,7 +385,9 @@ impl Wiring<'_> {
             data_dir: options.data_dir.clone(),
             image_map: codebuild::ImageMap::parse(&rules).map_err(|error| user_error(error.to_string()))?,
             trust_host_image: options.trusts_host_image(),
-            concurrency: std::thread::available_parallelism().map_or(1, usize::from),
+            concurrency: options
+                .builds_at_once
+                .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from),
             pool: options.pool(),
             disk_bytes: options.build_disk.0,
             public_url: self.public_url.to_owned(),
