@@ -42,6 +42,9 @@ const CAPABILITIES: [&str; 15] = [
 const MORE_CAPABILITIES: [&str; 8] =
     ["DAC_READ_SEARCH", "IPC_LOCK", "LEASE", "LINUX_IMMUTABLE", "SYS_ADMIN", "SYS_NICE", "SYS_PTRACE", "SYSLOG"];
 
+/// What a daemon gives its own containers, it must have: terminals, and `tun`. No disks.
+const DEVICES: [&str; 5] = ["c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:200 rwm"];
+
 /// The daemon's filters of system calls and its labels, which forbid mounting.
 const FREED: [&str; 3] = ["seccomp=unconfined", "apparmor=unconfined", "label=disable"];
 
@@ -135,6 +138,7 @@ fn host_config(spec: &ContainerSpec, around: &Surroundings<'_>) -> HostConfig {
             cap_add: add(&[&CAPABILITIES[..], &MORE_CAPABILITIES[..]].concat()),
             // Podman takes the read-only paths away by name alone.
             security_opt: add(&[&FREED[..], if docker { &[] } else { &["unmask=/proc/sys"] }].concat()),
+            device_cgroup_rules: add(&DEVICES),
             readonly_paths: add(&READ_ONLY),
             ..config
         };

@@ -10,7 +10,7 @@
 //! What a container writes is counted ([`disk`]): few daemons have a storage that can keep a size.
 //!
 //! Where the daemon tells an end by 128 and a signal's number, it is taken for the signal. Podman does not always tell want of
-//! memory.
+//! memory; and under control groups of version 1 a privileged build's own daemon starts no containers there.
 
 mod answering;
 mod create;

@@ -59,6 +59,11 @@ impl Bench {
         self.engine = engine::open(self.options.clone()).await.unwrap();
     }
 
+    /// Whether its daemon is Podman's.
+    pub(crate) fn is_podman(&self) -> bool {
+        self.options.docker_host.is_some() && self.options.docker_host == std::env::var("LANDFALL_TEST_PODMAN").ok()
+    }
+
     /// A container of the bench's image that does what the script says.
     pub(crate) fn container(&self, id: &str, script: Script) -> ContainerSpec {
         let mut spec = script.container(id);

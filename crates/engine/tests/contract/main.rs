@@ -71,12 +71,13 @@ over_daemons! {
     beyond_docker "LANDFALL_TEST_DOCKER" beyond_podman "LANDFALL_TEST_PODMAN";
     {
         images: an_image_is_known_by_its_id, an_image_that_was_not_prepared_is_refused,
-            a_registry_that_does_not_answer_is_told_in_its_words, what_is_not_to_be_pulled_is_not,
+            a_registry_that_does_not_answer_is_told_in_its_words, pulls_with_a_users_password, what_is_not_to_be_pulled_is_not,
             image_host_is_the_sandboxs;
         inside: output_is_whole_and_in_order, root_inside_has_few_powers, mounts_are_seen_and_kept_read_only,
             want_of_memory_is_told, processes_are_limited, processor_time_is_limited,
             a_program_that_is_not_there_is_an_error_and_leaves_nothing, a_dropped_command_is_killed,
-            a_privileged_one_has_what_a_daemon_needs, who_writes_too_much_is_ended;
+            a_privileged_one_has_what_a_daemon_needs, a_privileged_one_runs_a_daemon_of_its_own,
+            who_writes_too_much_is_ended;
         losses: a_container_that_the_daemon_lost_has_vanished, an_end_stays_known_when_the_daemon_forgets_it,
             containers_of_others_are_left_alone, what_an_interrupted_removal_left_is_removed_at_the_next_start,
             what_an_interrupted_start_left_is_started_anew, waiting_rides_over_a_daemon_that_is_away;

@@ -1,6 +1,6 @@
 //! Making images ready.
 
-use engine::{EngineError, ImageRequest, PullPolicy};
+use engine::{EngineError, ImageRequest, Password, PullPolicy, RegistryCredentials};
 
 use crate::bench::{Bench, Script};
 
@@ -24,6 +24,26 @@ pub(crate) async fn a_registry_that_does_not_answer_is_told_in_its_words(bench: 
     let refused = bench.engine.prepare(&ImageRequest::of("127.0.0.1:1/team/app:1")).await;
     let Err(EngineError::Image(reason)) = refused else { panic!("{refused:?}") };
     assert!(reason.starts_with("Error response from daemon: ") && reason.contains("refused"), "{reason}");
+}
+
+/// The registry asks for a password; whose it is not is told so.
+pub(crate) async fn pulls_with_a_users_password(bench: Bench) {
+    let reference = std::env::var("LANDFALL_TEST_PRIVATE_IMAGE").unwrap();
+    let request = |password: &str| {
+        let password = Password(password.to_owned());
+        let credentials = Some(RegistryCredentials { username: "builder".to_owned(), password });
+        ImageRequest { credentials, ..ImageRequest::of(&reference) }
+    };
+    for wrong in [ImageRequest::of(&reference), request("wrong")] {
+        let refused = bench.engine.prepare(&wrong).await;
+        let Err(EngineError::Image(reason)) = refused else { panic!("{refused:?}") };
+        assert!(["auth", "denied"].iter().any(|word| reason.contains(word)) && !reason.contains("wrong"), "{reason}");
+    }
+    let image = bench.engine.prepare(&request("secret")).await.unwrap();
+    assert_eq!(bench.engine.prepare(&ImageRequest::of(&reference)).await.unwrap(), image, "it is here now");
+    let mut spec = bench.shell("job", "echo pulled");
+    spec.image = image;
+    assert_eq!(bench.run_spec(spec).await.1, "pulled\n");
 }
 
 pub(crate) async fn what_is_not_to_be_pulled_is_not(bench: Bench) {
