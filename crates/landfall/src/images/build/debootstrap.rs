@@ -104,6 +104,21 @@ impl Tar {
     /// It failed; its last words are in the sentence.
     pub(super) fn end(&mut self) -> anyhow::Result<()> {
         io::copy(&mut self.tar, &mut io::sink())?;
+        self.verdict()
+    }
+
+    /// After its tar could not be taken: whether that was its fault. Where it goes on, it is ended.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end).
+    pub(super) fn failed(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            Some(_) => self.verdict(),
+            None => Ok(()),
+        }
+    }
+
+    fn verdict(&mut self) -> anyhow::Result<()> {
         let status = self.child.wait()?;
         let last = self.listener.take().and_then(|listener| listener.join().ok()).unwrap_or_default();
         if status.success() { Ok(()) } else { Err(user_error(failure(&last))) }
@@ -122,10 +137,13 @@ impl Drop for Tar {
 
 /// What went wrong, and what would help.
 fn failure(last: &[String]) -> String {
-    let said = last.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n");
+    let said = last.iter().filter(|line| !line.starts_with("I: ")).map(|line| format!("  {line}"));
+    let said = said.collect::<Vec<_>>().join("\n");
     let has = |part: &str| last.iter().any(|line| line.contains(part));
     let step = if has("pip") || has("PyPI") || has("awscli") {
         "PyPI was not reached: leave the aws command line out with --without aws, or name an index in PIP_INDEX_URL"
+    } else if has("does not have a Release file") {
+        "the archive has no such release: choose another --suite, or another archive with --mirror URL"
     } else if has("Unable to locate package") {
         "the suite lacks a package: leave its part out with --without, or choose another --suite"
     } else if has("subuid") || has("newuidmap") || has("unshare") {
@@ -190,6 +208,7 @@ mod tests {
             ("E: Unable to locate package cobol", "--suite"),
             ("ERROR: Could not find a version that satisfies the requirement awscli", "--without aws"),
             ("E: invalid configuration in /etc/subuid", "subordinate ids"),
+            ("E: The repository 'http://a b Release' does not have a Release file.", "--suite"),
             ("E: something", "lines above"),
         ] {
             let said = failure(&[line.to_owned()]);
