@@ -176,6 +176,9 @@ def test_variables_come_from_the_line_files_and_this_shell_and_are_not_told(app,
     assert "right" in done.stdout and "s3cret" not in done.stdout.replace("line-file-s3cret", "") + done.stderr
     refused = build(folder, *arguments)
     assert refused.returncode == 1 and "this shell has no variable TOKEN" in refused.stderr
+    stored = app("version: 0.2\nenv: {parameter-store: {TOKEN: /team/token}}\nphases: {build: {commands: ['echo \"got $TOKEN\"']}}\n", name="stored")
+    assert "--env NAME=VALUE" in build(stored).stdout
+    assert "got it" in build(stored, "--env", "TOKEN=it", check=True).stdout
     for wrong in ("A-B=s3cret", "CODEBUILD_SRC_DIR=s3cret"):
         refused = build(folder, "--env", wrong)
         # clap shows what it was given: the value is the user's own, on the user's own screen.

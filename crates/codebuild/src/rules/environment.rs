@@ -67,12 +67,14 @@ pub fn environment(env: &Env, project: &[EnvironmentVariable], provided: &Provid
     variables
 }
 
-/// The variables whose values lie elsewhere, which this version cannot fetch: their names.
+/// The variables whose values lie elsewhere, which this version cannot fetch: their names. What the project or the start
+/// gives outweighs the buildspec's, which is not looked up then.
 #[must_use]
 pub fn unsupported(env: &Env, project: &[EnvironmentVariable]) -> Vec<String> {
     let of = |what: &str, name: &str| format!("{what} value of {name}");
-    let stored = env.parameter_store.iter().map(|(name, _)| of("Parameter Store", name));
-    let secrets = env.secrets_manager.iter().map(|(name, _)| of("Secrets Manager", name));
+    let open = |(name, _): &&(String, String)| !project.iter().any(|given| given.name.as_ref() == Some(name));
+    let stored = env.parameter_store.iter().filter(open).map(|(name, _)| of("Parameter Store", name));
+    let secrets = env.secrets_manager.iter().filter(open).map(|(name, _)| of("Secrets Manager", name));
     let project = project.iter().filter(|variable| kind(variable) != "PLAINTEXT").map(|variable| {
         let what = if kind(variable) == "PARAMETER_STORE" { "Parameter Store" } else { "Secrets Manager" };
         of(what, variable.name.as_deref().unwrap_or_default())
@@ -211,6 +213,8 @@ mod tests {
         env.parameter_store = vec![("P".into(), "/p".into())];
         let project = [variable("S", "id:key", "SECRETS_MANAGER"), variable("A", "b", "PLAINTEXT")];
         assert_eq!(unsupported(&env, &project), ["Parameter Store value of P", "Secrets Manager value of S"]);
+        let given = [variable("P", "1", "PLAINTEXT")];
+        assert!(!unsupported(&env, &given).contains(&"Parameter Store value of P".to_owned()));
     }
 
     #[test]

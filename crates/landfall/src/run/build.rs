@@ -116,10 +116,20 @@ fn next_try(build: &Build) -> Option<String> {
     Some(next.rsplit_once("build/").map_or(next, |(_, id)| id).to_owned())
 }
 
+/// What a build is at that has not logged anything yet.
+fn doing(build: &Build) -> &'static str {
+    match build.current_phase.as_deref() {
+        Some("DOWNLOAD_SOURCE") => "copying the source",
+        _ => "starting the container",
+    }
+}
+
 /// A build on its way.
 struct Running {
     id: String,
     tail: Option<Tail>,
+    /// Whether there was something of the log to show.
+    shown: bool,
     deadline: Option<Instant>,
     timed_out: bool,
     interrupted: bool,
@@ -129,7 +139,7 @@ impl Running {
     fn of(build: &Build, timeout: Option<Duration>) -> Self {
         let id = build.id.clone().unwrap_or_default();
         let deadline = timeout.map(|time| Instant::now() + time);
-        Self { id, tail: None, deadline, timed_out: false, interrupted: false }
+        Self { id, tail: None, shown: false, deadline, timed_out: false, interrupted: false }
     }
 
     fn follow_on(&mut self, id: String) {
@@ -145,6 +155,9 @@ impl Running {
     ) -> anyhow::Result<Build> {
         loop {
             let build = self.look(session).await?;
+            if !self.shown {
+                screen.busy(doing(&build));
+            }
             let complete = build.build_complete == Some(true);
             self.show(session, &build, screen).await?;
             if complete && self.interrupted {
@@ -170,7 +183,12 @@ impl Running {
             self.tail = place.filter(|(group, _)| !group.is_empty()).map(|(group, stream)| Tail::new(group, stream));
         }
         let Some(tail) = &mut self.tail else { return Ok(()) };
-        tail.drain(&*session.services().logs, &session.caller(), |event| screen.log(None, event)).await
+        let shown = &mut self.shown;
+        let each = |event: &str| {
+            *shown = true;
+            screen.log(None, event)
+        };
+        tail.drain(&*session.services().logs, &session.caller(), each).await
     }
 
     /// Waits until it is worth to look again.

@@ -5,10 +5,7 @@ use super::screen::Screen;
 use crate::exit::user_error;
 use crate::terminal::bytes;
 use engine::{Engine, EngineError, ImageRequest, Progress, PullPolicy};
-use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What `landfall images build standard` makes.
 const STANDARD: &str = "landfall/standard:1";
@@ -62,13 +59,12 @@ impl<'i> Images<'i> {
 pub(crate) async fn prepare(
     engine: &dyn Engine,
     image: &str,
-    quiet: bool,
+    screen: &mut Screen,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<()> {
-    let bar = bar(!quiet && std::io::stderr().is_terminal());
-    let (shown, name) = (bar.clone(), image.to_owned());
+    let (line, name) = (screen.moving(), image.to_owned());
     let progress: Progress = Arc::new(move |pulled| {
-        shown.set_message(match pulled.total {
+        line.set_message(match pulled.total {
             0 => format!("pulling {name}"),
             total => format!("pulling {name}  {} of {}", bytes(pulled.done), bytes(total)),
         });
@@ -76,21 +72,8 @@ pub(crate) async fn prepare(
     let request = ImageRequest { progress: Some(progress), ..ImageRequest::of(image) };
     let prepared = interrupts.unless(async { engine.prepare(&request).await.map_err(|error| explain(image, &error)) });
     let prepared = prepared.await;
-    bar.finish_and_clear();
+    screen.idle();
     prepared.map(drop)
-}
-
-/// A moving line that is shown only once there is something to say.
-fn bar(live: bool) -> ProgressBar {
-    if !live {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
 }
 
 fn explain(image: &str, error: &EngineError) -> anyhow::Error {

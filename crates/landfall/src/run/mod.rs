@@ -61,6 +61,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         None => run.build().await,
         Some(file) => pipeline::run(file, run).await,
     };
+    screen.idle();
     let ended = match session {
         Some(session) => session.end().await,
         None => Ok(()),
@@ -88,6 +89,7 @@ impl Run<'_> {
         let out = Out::new(&arguments.artifacts)?;
         let own = |name: &str| std::env::var(name).ok();
         let environment = environment::all(&arguments.env_file, &arguments.env, &own)?;
+        screen.busy("reading the folder");
         let (source, buildspec) = interrupts.unless(read(arguments, home)).await?;
         introduce(screen, &source, &buildspec);
         let project = source.project();
@@ -95,12 +97,12 @@ impl Run<'_> {
         let session = session.insert(interrupts.unless(Session::open(arguments, home, cache, Some(folders))).await?);
         let engine = Arc::clone(&session.services().engine);
         let image = image::Images::new(&*engine, arguments.image.as_deref()).choose(None, screen).await;
-        image::prepare(&*engine, &image, arguments.quiet, interrupts).await?;
+        image::prepare(&*engine, &image, screen, interrupts).await?;
         session.create_bucket(artifacts::BUCKET, false).await?;
         let (privileged, timeout) = (arguments.privileged, arguments.timeout);
         let plan = build::Plan { project, image, privileged, environment, buildspec: &buildspec, timeout };
         let ended = build::run(session, &plan, screen, interrupts).await?;
-        finish(arguments, session, home, screen, &out, &buildspec, &ended).await
+        interrupts.unless(finish(arguments, session, home, screen, &out, &buildspec, &ended)).await
     }
 }
 

@@ -1,11 +1,15 @@
 //! What the user sees: the log as it comes, the summary at the end, talk beside both.
 
 use super::lines::{Shown, shown};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IsTerminal as _, Write};
+use std::time::Duration;
 
 /// How many lines of the log a quiet run keeps for the case that it fails.
 const KEPT: usize = 40;
+/// How often the moving line moves.
+const TICK: Duration = Duration::from_millis(100);
 
 /// How the log is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub(crate) struct Screen {
     unfinished: Option<String>,
     /// Headings of phases that have shown nothing yet, by who has them.
     phases: BTreeMap<String, String>,
+    /// A line that moves while there is nothing else to show.
+    moving: ProgressBar,
 }
 
 /// A colour of the terminal's.
@@ -54,12 +60,33 @@ impl Screen {
             kept: VecDeque::new(),
             unfinished: None,
             phases: BTreeMap::new(),
+            moving: ProgressBar::hidden(),
         }
+    }
+
+    /// Says what goes on, by a line that moves until there is something to show; on terminals alone.
+    pub(crate) fn busy(&mut self, text: &str) {
+        if self.moving.is_finished() || self.moving.is_hidden() {
+            self.moving = moving(self.style != Style::Quiet && io::stderr().is_terminal());
+        }
+        self.moving.set_message(text.to_owned());
+    }
+
+    /// A line that others move while there is nothing else to show.
+    pub(crate) fn moving(&mut self) -> ProgressBar {
+        self.busy("");
+        self.moving.clone()
+    }
+
+    /// Takes the moving line away.
+    pub(crate) fn idle(&self) {
+        self.moving.finish_and_clear();
     }
 
     /// Talk: a line on stderr, unless the user wants quiet.
     pub(crate) fn say(&self, text: &str) {
         if self.style != Style::Quiet {
+            self.idle();
             eprintln!("{text}");
         }
     }
@@ -106,6 +133,7 @@ impl Screen {
             out.write_all(text.as_bytes())?;
             out.flush()
         }
+        self.idle();
         if self.json { all(io::stderr().lock(), text) } else { all(io::stdout().lock(), text) }
     }
 
@@ -149,6 +177,19 @@ impl Screen {
     }
 }
 
+/// A line that moves, or one that nobody sees.
+fn moving(seen: bool) -> ProgressBar {
+    if !seen {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
 fn painted(colour: bool, paint: Paint, text: &str) -> String {
     let code = match paint {
         Paint::Bold => "1",
@@ -165,7 +206,15 @@ mod tests {
     use super::*;
 
     fn screen(style: Style) -> Screen {
-        Screen { style, json: false, colour: false, kept: VecDeque::new(), unfinished: None, phases: BTreeMap::new() }
+        Screen {
+            style,
+            json: false,
+            colour: false,
+            kept: VecDeque::new(),
+            unfinished: None,
+            phases: BTreeMap::new(),
+            moving: ProgressBar::hidden(),
+        }
     }
 
     const HEAD: &str = "[Container] 2026/11/22 21:05:03.042000 ";

@@ -157,8 +157,11 @@ pub(super) fn reason(failure: &Failure, place: &str) -> String {
     format!("{phase}: `{first}` ended with exit status {}{at}", exit_status.unwrap_or_default())
 }
 
-/// What to do about a program that was not found.
+/// What to do about a program that was not found, or a value.
 fn hint(failure: &Failure, image: &str) -> Option<&'static str> {
+    if failure.message.contains("cannot fetch the ") {
+        return Some("there is no store of parameters or secrets here: give such values with --env NAME=VALUE");
+    }
     match (failure.exit_status?, image) {
         (127, super::image::HOST) => Some(
             "a program is missing: image host shows this machine's own, but none of your home; --share gives it a toolchain's \
@@ -258,6 +261,8 @@ mod tests {
         assert_eq!((failure.phase.as_str(), failure.command.as_deref()), ("BUILD", Some("exit 3")));
         assert_eq!(reason(&failure, "buildspec.yml"), "BUILD: `exit 3` ended with exit status 3");
         assert_eq!(hint(&failure, "host"), None);
+        let fetch = Failure { message: "this version of the server cannot fetch the …".into(), ..failure.clone() };
+        assert!(hint(&fetch, "host").unwrap().contains("--env"));
         let missing = Failure { exit_status: Some(127), ..failure.clone() };
         assert!(hint(&missing, "host").unwrap().contains("--share"));
         assert!(hint(&missing, "debian:12").unwrap().contains("--image"));

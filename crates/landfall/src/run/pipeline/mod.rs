@@ -41,6 +41,7 @@ pub(super) async fn run(file: &Path, run: Run<'_>) -> anyhow::Result<()> {
     let Run { arguments, cache, home, session, screen, interrupts } = run;
     let out = Out::new(&arguments.artifacts)?;
     let begun = Instant::now();
+    screen.busy("reading the folders");
     let plan = interrupts.unless(plan(file, arguments)).await?;
     let approvals = Approvals::new(&arguments.pipeline.approve, &plan.prepared.approvals).map_err(user_error)?;
     screen.say(&format!("pipeline  {}", file.display()));
