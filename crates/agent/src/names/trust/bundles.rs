@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{OWN, outside, within, write};
+use super::{AUTHORITY, outside, within, write};
 
 /// Where the families of systems have theirs: Debian, Alpine and Arch; Red Hat and Amazon; SUSE; Alpine and the BSDs.
 const BUNDLES: [&str; 6] = [
@@ -29,8 +29,8 @@ pub(super) struct Bundle {
 }
 
 /// Adds the authority to each bundle of the container at `root`, in place: others may have them open, or mounted. Where
-/// none may be changed a copy with it is made, and where there is none a new one.
-pub(super) fn add(root: &Path, pem: &str, named: &[PathBuf]) -> io::Result<Bundle> {
+/// none may be changed a copy with it is made in our `own` folder, and where there is none a new one.
+pub(super) fn add(root: &Path, own: &Path, pem: &str, named: &[PathBuf]) -> io::Result<Bundle> {
     let usual = BUNDLES.iter().map(|path| within(root, path));
     let mut seen = vec![];
     let (mut changed, mut refused) = (None, None);
@@ -54,12 +54,13 @@ pub(super) fn add(root: &Path, pem: &str, named: &[PathBuf]) -> io::Result<Bundl
             Bundle { path: outside(root, &path), is_systems: true, has_others: has_others(&text) }
         }
         (None, Some(text)) => {
-            let path = write(&within(root, OWN), "authorities.pem", &joined(&text, pem))?;
+            let path = write(own, "authorities.pem", &joined(&text, pem))?;
             Bundle { path: outside(root, &path), is_systems: false, has_others: has_others(&text) }
         }
         (None, None) => {
-            write(&within(root, "/etc/ssl/certs"), "ca-certificates.crt", pem)?;
-            Bundle { path: BUNDLES[0].to_owned(), is_systems: true, has_others: false }
+            let made = write(&within(root, "/etc/ssl/certs"), "ca-certificates.crt", pem).is_ok();
+            let path = if made { within(root, BUNDLES[0]) } else { own.join(AUTHORITY) };
+            Bundle { path: outside(root, &path), is_systems: made, has_others: false }
         }
     })
 }
@@ -93,6 +94,10 @@ mod tests {
 
     const OTHER: &str = "# R\u{e9}union\n-----BEGIN CERTIFICATE-----\nother\n-----END CERTIFICATE-----";
 
+    fn own(root: &Path) -> PathBuf {
+        within(root, "/own")
+    }
+
     fn at(root: &Path, path: &str, text: &[u8]) -> PathBuf {
         let file = within(root, path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -109,7 +114,8 @@ mod tests {
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         symlink(&real, &link).unwrap();
         for _ in 0..2 {
-            let bundle = add(root.path(), PEM, &[named.clone(), within(root.path(), "/none")]).unwrap();
+            let bundle =
+                add(root.path(), &own(root.path()), PEM, &[named.clone(), within(root.path(), "/none")]).unwrap();
             assert_eq!(bundle, Bundle { path: BUNDLES[1].into(), is_systems: true, has_others: true });
             assert_eq!(fs::read_to_string(&real).unwrap(), format!("{OTHER}\n{PEM}"));
             assert!(fs::read(&named).unwrap().ends_with(PEM.as_bytes()));
@@ -121,7 +127,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         at(root.path(), BUNDLES[4], b"");
         for _ in 0..2 {
-            let bundle = add(root.path(), PEM, &[]).unwrap();
+            let bundle = add(root.path(), &own(root.path()), PEM, &[]).unwrap();
             assert_eq!(bundle, Bundle { path: BUNDLES[4].into(), is_systems: true, has_others: false });
         }
     }
@@ -133,8 +139,8 @@ mod tests {
         let link = within(root.path(), BUNDLES[0]);
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         symlink("/proc/version", &link).unwrap();
-        let bundle = add(root.path(), PEM, &[]).unwrap();
-        assert_eq!((bundle.path.as_str(), bundle.is_systems), ("/usr/local/share/landfall/authorities.pem", false));
+        let bundle = add(root.path(), &own(root.path()), PEM, &[]).unwrap();
+        assert_eq!((bundle.path.as_str(), bundle.is_systems), ("/own/authorities.pem", false));
         assert!(fs::read_to_string(within(root.path(), &bundle.path)).unwrap().ends_with(PEM));
     }
 
@@ -142,6 +148,6 @@ mod tests {
     fn what_is_no_file_is_no_bundle() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(within(root.path(), BUNDLES[1])).unwrap();
-        assert_eq!(add(root.path(), PEM, &[]).unwrap().path, BUNDLES[0]);
+        assert_eq!(add(root.path(), &own(root.path()), PEM, &[]).unwrap().path, BUNDLES[0]);
     }
 }

@@ -16,8 +16,10 @@ use std::path::{Path, PathBuf};
 
 use bundles::Bundle;
 
-/// Our own folder.
-const OWN: &str = "/usr/local/share/landfall";
+/// Our own folder: the first that can be written. Rootless, what belongs to the machine's root cannot.
+const OWN: [&str; 3] = ["/usr/local/share/landfall", "/run/landfall", "/tmp/.landfall"];
+/// The authority's file there.
+const AUTHORITY: &str = "authority.pem";
 /// Folders of authorities that the administrator adds: Debian and Alpine, Red Hat, SUSE, Arch.
 const ANCHORS: [&str; 4] = [
     "/usr/local/share/ca-certificates",
@@ -44,7 +46,7 @@ impl Trust {
     /// # Errors
     /// Where nothing at all can be written: a read-only root.
     pub(super) fn install(root: &Path, pem: &str, named: &[PathBuf]) -> io::Result<Self> {
-        let file = write(&within(root, OWN), "authority.pem", pem)?;
+        let (folder, file) = own(root, pem)?;
         anchors(root, pem);
         let hash = subject_hash::subject_hash(pem);
         for folder in HASHED.iter().map(|folder| within(root, folder)).filter(|folder| folder.is_dir()) {
@@ -54,7 +56,7 @@ impl Trust {
         if let Some(certificate) = subject_hash::der(pem) {
             key_store::add(root, NAME, &certificate);
         }
-        let bundle = bundles::add(root, pem, named)?;
+        let bundle = bundles::add(root, &folder, pem, named)?;
         Ok(Self { file: outside(root, &file), bundle })
     }
 
@@ -76,6 +78,18 @@ impl Trust {
 /// Lets Docker, Podman and their kin trust the registry of this host by the authority (`certs.d`).
 pub(super) fn of_registry(root: &Path, host: &str, pem: &str) -> io::Result<()> {
     write(&within(root, "/etc/docker/certs.d").join(host), "ca.crt", pem).map(drop)
+}
+
+/// Our own folder, and the authority in it.
+fn own(root: &Path, pem: &str) -> io::Result<(PathBuf, PathBuf)> {
+    let mut written = Err(io::ErrorKind::ReadOnlyFilesystem.into());
+    for folder in OWN.iter().map(|folder| within(root, folder)) {
+        written = write(&folder, AUTHORITY, pem).map(|file| (folder, file));
+        if written.is_ok() {
+            break;
+        }
+    }
+    written
 }
 
 /// Debian's folder is made, for an image that gets its certificates by a later `apt-get install ca-certificates`.
@@ -213,6 +227,19 @@ mod tests {
         Trust::install(root.path(), PEM, &[]).unwrap();
         assert_eq!(fs::read_to_string(&first).unwrap(), "another");
         assert_eq!(fs::read_to_string(first.with_extension("1")).unwrap(), PEM);
+    }
+
+    #[test]
+    fn what_belongs_to_others_is_left_alone() {
+        let root = root(&[("/usr/local/share", "a file, where no folder can be made"), ("/etc/ssl/certs/x", "")]);
+        // Not even root writes there.
+        symlink("/proc/version", within(root.path(), "/etc/ssl/certs/ca-certificates.crt")).unwrap();
+        let trust = Trust::install(root.path(), PEM, &[]).unwrap();
+        let variables = names(&trust);
+        for part in ["NODE_EXTRA_CA_CERTS=/run/landfall/authority.pem", "CURL_CA_BUNDLE=/run/landfall/authorities.pem"]
+        {
+            assert!(variables.contains(part), "{variables}");
+        }
     }
 
     #[test]
