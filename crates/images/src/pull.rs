@@ -132,7 +132,7 @@ impl Images {
     async fn resolve(&self, wanted: &Wanted<'_>, known: Option<&Digest>) -> Result<Option<Resolved>, ImageError> {
         let mut faults = Vec::new();
         for endpoint in self.shared.options.registries.endpoints(&wanted.reference.registry)? {
-            let name = &wanted.reference.repository;
+            let (name, own) = (&wanted.reference.repository, !self.shared.options.registries.is_mirror(&endpoint));
             let repository = Repository::new(&self.shared.connection, endpoint, name, wanted.credentials.cloned());
             let tag = wanted.reference.wanted();
             if known.is_some() && repository.digest(&tag).await.ok().flatten().as_ref() == known {
@@ -142,6 +142,10 @@ impl Images {
                 Ok(found) if Some(&found.digest) == known => return Ok(None),
                 Ok(found) => return wanted.image_of(repository, found).await.map(Some),
                 Err(fault) => faults.push(fault),
+            }
+            // What the registry itself says counts; only where it speaks no TLS on this machine is it asked in clear.
+            if own && !matches!(faults.last(), Some(Fault::NoConnection(_))) {
+                break;
             }
         }
         // A registry that answered knows more than one that did not.

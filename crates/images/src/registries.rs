@@ -43,6 +43,11 @@ impl Registries {
         &self.certificates
     }
 
+    /// Whether this is the address of a mirror.
+    pub(crate) fn is_mirror(&self, endpoint: &Uri) -> bool {
+        self.mirrors.values().flatten().any(|mirror| mirror == endpoint)
+    }
+
     /// The addresses to ask for what `registry` has, in their order: its mirrors, then itself. Plain HTTP is spoken to
     /// this machine's loopback, as Docker does, and where a mirror's URL says so.
     pub(crate) fn endpoints(&self, registry: &str) -> Result<Vec<Uri>, ImageError> {

@@ -145,13 +145,24 @@ fn no_connection(url: &Uri, error: &hyper_util::client::legacy::Error) -> Fault 
         dns |= cause.to_string().contains("dns error");
         chain = cause.source();
     }
+    if let Some(why) = reason.strip_prefix("invalid peer certificate: ") {
+        return Fault::Lasting(format!("{host} shows a certificate that is not taken: {}", certificate(why)));
+    }
     Fault::NoConnection(if dns && !resolves {
         format!("no such host {name}")
-    } else if reason.contains("UnknownIssuer") {
-        format!("{host} shows a certificate that is signed by nobody known here")
     } else {
         format!("{host} cannot be reached: {reason}")
     })
+}
+
+/// What is wrong with a certificate, in rustls' words, and what would do.
+fn certificate(why: &str) -> String {
+    let known = [
+        ("UnknownIssuer", "it is signed by nobody known here; give its authority's certificate with --registry-ca"),
+        ("CaUsedAsEndEntity", "it is an authority's own; the registry needs one that an authority has signed"),
+    ];
+    let told = known.iter().find(|(name, _)| why.contains(name)).map(|(_, told)| (*told).to_owned());
+    told.unwrap_or_else(|| why.to_owned())
 }
 
 /// What was at the bottom of it.
