@@ -93,7 +93,7 @@ def test_the_engine_is_told(landfall):
 
 
 def test_the_usual_addresses_answer_inside(client, codebuild, project):
-    """Credentials of the role at 169.254.170.2, Landfall itself at 127.0.0.1:4566."""
+    """Credentials of the role at 169.254.170.2, Landfall itself at 127.0.0.1:4566, AWS's names by the agent."""
     ask = "printf 'GET %s HTTP/1.0\\r\\nHost: 127.0.0.1:4566\\r\\n\\r\\n'"
     build = run(codebuild, f"""
 version: 0.2
@@ -103,10 +103,11 @@ phases:
       - {ask} $AWS_CONTAINER_CREDENTIALS_RELATIVE_URI | nc 169.254.170.2 80 | grep -o '"AccessKeyId":"ASIA' || true
       - {ask} /healthz | nc 127.0.0.1 4566 | head -n 1
       - grep CapEff /proc/self/status
+      - cat /etc/resolv.conf
 """.replace("- printf", "- |\n        printf"))
     text = log(client, build)
     assert '"AccessKeyId":"ASIA\n' in text and " 200 OK" in text, text
-    assert "CapEff:\t00000000a80425fb\n" in text, text
+    assert "CapEff:\t00000000a80425fb\n" in text and "nameserver 127.0.0.53\n" in text, text
 
 
 def test_image_host_runs_beside_it(client, codebuild, project):
@@ -164,3 +165,27 @@ def test_without_a_daemon_the_fix_is_told(tmp_path):
     assert "systemctl start docker" in refused("--engine", "docker", "--docker-host", there)
     assert there in refused("--engine", "auto", "--docker-host", there)
     assert "a daemon on this machine" in refused("--engine", "docker", "--docker-host", "tcp://10.0.0.1:2375")
+
+
+def test_auto_takes_a_daemon_that_answers_and_else_the_sandbox(servers, daemon):
+    def engine(host: str) -> str:
+        server = servers("open", "auto", environment={"DOCKER_HOST": host})
+        command = [LANDFALL, "status", "--json", "--data-dir", server.data_dir]
+        about = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        server.stop()
+        return json.dumps(about)
+
+    assert '"docker"' in engine(daemon.url)
+    assert '"sandbox"' in engine("unix:///nowhere.sock")
+
+
+def test_image_host_where_the_sandbox_cannot_work(servers, daemon):
+    """The daemon's builds go on; those of image `host` are told why they do not."""
+    server = servers("open", "docker", "--docker-host", daemon.url, "--oci-runtime", "/no/runtime", *image_map())
+    pipelines.project(server, "demo", source={"type": "NO_SOURCE", "buildspec": TICKS}, artifacts={"type": "NO_ARTIFACTS"})
+    codebuild = server.client("codebuild")
+    refused = run(codebuild, imageOverride="host")
+    [context] = phase(refused, "PROVISIONING")["contexts"]
+    assert "image `host` needs the sandbox" in context["message"] and "/no/runtime" in context["message"], context
+    assert run(codebuild, "version: 0.2\nphases: {build: {commands: ['true']}}\n")["buildStatus"] == "SUCCEEDED"
+    server.stop()
