@@ -117,10 +117,11 @@ fn next_try(build: &Build) -> Option<String> {
 }
 
 /// What a build is at that has not logged anything yet.
-fn doing(build: &Build) -> &'static str {
-    match build.current_phase.as_deref() {
-        Some("DOWNLOAD_SOURCE") => "copying the source",
-        _ => "starting the container",
+fn doing(build: &Build) -> Option<&'static str> {
+    match build.current_phase.as_deref()? {
+        "SUBMITTED" | "QUEUED" | "PROVISIONING" => Some("starting the container"),
+        "DOWNLOAD_SOURCE" => Some("copying the source"),
+        _ => None,
     }
 }
 
@@ -155,8 +156,8 @@ impl Running {
     ) -> anyhow::Result<Build> {
         loop {
             let build = self.look(session).await?;
-            if !self.shown {
-                screen.busy(doing(&build));
+            if let Some(doing) = doing(&build).filter(|_| !self.shown) {
+                screen.busy(doing);
             }
             let complete = build.build_complete == Some(true);
             self.show(session, &build, screen).await?;

@@ -69,7 +69,9 @@ impl Screen {
         if self.moving.is_finished() || self.moving.is_hidden() {
             self.moving = moving(self.style != Style::Quiet && io::stderr().is_terminal());
         }
-        self.moving.set_message(text.to_owned());
+        if self.moving.message() != text {
+            self.moving.set_message(text.to_owned());
+        }
     }
 
     /// A line that others move while there is nothing else to show.
