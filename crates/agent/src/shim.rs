@@ -31,7 +31,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
@@ -41,7 +41,7 @@ use nix::unistd::{Pid, dup2_stdout, setsid};
 pub use bundle::Bundle;
 pub use groups::Groups;
 pub use identity::{IdRange, Identities};
-pub use layout::{Folder, Layout, Link, Overlay, TextFile};
+pub use layout::{CopiedFile, Folder, Layout, Link, Overlay, TextFile};
 pub(crate) use network::loopback;
 pub use record::{Disk, ExitRecord, Report, Runtime, ShimConfig};
 
@@ -134,8 +134,9 @@ fn lay_out(bundle: &Bundle, config: &ShimConfig) -> io::Result<()> {
     if let Some(Disk::Image(image)) = &config.disk {
         disk::mount_image(image, &space)?;
     }
-    if let Some(hidden) = &config.runtime.unmounted {
-        umount2(hidden, MntFlags::MNT_DETACH)?;
+    if let Some(hidden) = &config.runtime.covered {
+        // Covered rather than unmounted, for which the kernel would wait some time.
+        mount(Some("tmpfs"), hidden, Some("tmpfs"), MsFlags::MS_RDONLY, Some("size=4k"))?;
     }
     config.layout.make(&space, config.identities.is_some())
 }

@@ -1,9 +1,10 @@
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
+use nix::sys::stat::{Mode, SFlag, mknod};
 use serde::{Deserialize, Serialize};
 
 /// What the shim makes in a container's fresh writable space before anything runs, in the fields' order. Paths are relative to
@@ -16,6 +17,12 @@ pub struct Layout {
     pub links: Vec<Link>,
     /// Small files.
     pub files: Vec<TextFile>,
+    /// Copies of the machine's files; of what this user cannot read there is none.
+    #[serde(default)]
+    pub copies: Vec<CopiedFile>,
+    /// In an overlay's upper folder: what the overlay shall not show of the lower ones.
+    #[serde(default)]
+    pub hidden: Vec<PathBuf>,
     /// Overlays, mounted in the shim's own mount namespace: the machine's never sees them.
     pub overlays: Vec<Overlay>,
 }
@@ -42,13 +49,31 @@ pub struct Link {
     pub target: PathBuf,
 }
 
-/// A small file that all may read.
+/// A small file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextFile {
     /// Where; in a folder that is there.
     pub path: PathBuf,
     /// What is in it.
     pub text: String,
+    /// Its permission bits.
+    pub mode: u32,
+}
+
+impl TextFile {
+    /// A file that all may read.
+    pub fn readable(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into(), mode: 0o644 }
+    }
+}
+
+/// A copy of one of the machine's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiedFile {
+    /// Where the copy is made.
+    pub path: PathBuf,
+    /// The absolute path of the file.
+    pub from: PathBuf,
 }
 
 /// A writable view of folders that are not changed.
@@ -79,6 +104,12 @@ impl Layout {
         for file in &self.files {
             file.write(space).map_err(about("cannot write", &file.path))?;
         }
+        for copy in &self.copies {
+            copy.make(space).map_err(about("cannot copy", &copy.from))?;
+        }
+        for path in &self.hidden {
+            hide(&inside(space, path)?).map_err(about("cannot hide", path))?;
+        }
         for overlay in &self.overlays {
             overlay.mount(space, rootless).map_err(about("cannot mount the overlay on", &overlay.target))?;
         }
@@ -101,9 +132,19 @@ impl Folder {
 impl TextFile {
     fn write(&self, space: &Path) -> io::Result<()> {
         let path = inside(space, &self.path)?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         file.write_all(self.text.as_bytes())?;
-        fs::set_permissions(&path, Permissions::from_mode(0o644))
+        fs::set_permissions(&path, Permissions::from_mode(self.mode & 0o7777))
+    }
+}
+
+impl CopiedFile {
+    fn make(&self, space: &Path) -> io::Result<()> {
+        match fs::copy(&self.from, inside(space, &self.path)?) {
+            // It may have been removed since it was listed.
+            Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotFound) => Ok(()),
+            copied => copied.map(drop),
+        }
     }
 }
 
@@ -124,6 +165,11 @@ impl Overlay {
         let marks = if rootless { ",userxattr" } else { "" };
         Ok(format!("lowerdir={lower},upperdir={},workdir={},volatile{marks}", plain(&upper)?, plain(&work)?))
     }
+}
+
+/// A whiteout as overlays know it: a character device of number 0, which everybody may make.
+fn hide(path: &Path) -> io::Result<()> {
+    Ok(mknod(path, SFlag::S_IFCHR, Mode::empty(), 0)?)
 }
 
 /// `path` below `space`: relative, and never out of it.
@@ -167,13 +213,18 @@ mod tests {
         let layout = Layout {
             folders: vec![folder("layers/etc/upper", 0o1757), folder("rootfs", 0o755)],
             links: vec![Link { path: "rootfs/bin".into(), target: "usr/bin".into() }],
-            files: vec![TextFile { path: "layers/etc/upper/hosts".into(), text: "127.0.0.1 localhost\n".into() }],
+            files: vec![TextFile::readable("layers/etc/upper/hosts", "127.0.0.1 localhost\n")],
+            copies: vec![CopiedFile { path: "rootfs/copy".into(), from: "/etc/passwd".into() }],
+            hidden: vec!["layers/etc/upper/key".into()],
             overlays: Vec::new(),
         };
         layout.make(space.path(), false).unwrap();
         let at = |path: &str| space.path().join(path);
         assert_eq!(at("layers/etc/upper").metadata().unwrap().mode() & 0o7777, 0o1757);
         assert_eq!(at("layers/etc").metadata().unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::read(at("rootfs/copy")).unwrap(), fs::read("/etc/passwd").unwrap());
+        let hidden = at("layers/etc/upper/key").metadata().unwrap();
+        assert_eq!((hidden.mode() & 0o170_000, hidden.rdev()), (0o020_000, 0));
         assert_eq!(fs::read_link(at("rootfs/bin")).unwrap(), Path::new("usr/bin"));
         assert!(fs::read_to_string(at("layers/etc/upper/hosts")).unwrap().contains("localhost"));
     }

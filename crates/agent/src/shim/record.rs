@@ -31,7 +31,7 @@ pub struct Runtime {
     /// Options that come before its command.
     pub options: Vec<String>,
     /// A mount that it must not see: crun refuses to work beside the second version's hierarchy on machines that have both.
-    pub unmounted: Option<PathBuf>,
+    pub covered: Option<PathBuf>,
 }
 
 /// How the size of the writable space is kept.

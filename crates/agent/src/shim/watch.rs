@@ -24,12 +24,13 @@ pub(super) fn watch(space: PathBuf, limit: u64, exceeded: impl FnOnce() + Send +
 }
 
 /// Whether what lies below takes more than `limit` bytes; stops counting as soon as it does. What vanishes meanwhile is
-/// not counted.
+/// not counted, nor what is mounted there: an overlay shows what lies below too.
 fn exceeds(space: &Path, limit: u64) -> bool {
+    let Ok(own) = space.metadata().map(|metadata| metadata.dev()) else { return false };
     let (mut bytes, mut folders) = (0_u64, vec![space.to_path_buf()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let Ok(metadata) = entry.metadata() else { continue };
+            let Some(metadata) = entry.metadata().ok().filter(|metadata| metadata.dev() == own) else { continue };
             bytes = bytes.saturating_add(metadata.blocks().saturating_mul(512));
             if bytes > limit {
                 return true;

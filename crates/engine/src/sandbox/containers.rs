@@ -139,7 +139,7 @@ impl Containers {
         made.map_err(EngineError::io("cannot make", folder))?;
         let name = self.runtime_name(&spec.id);
         let network = machine.networks.of(spec, &format!("landfall-{name}"))?;
-        let mut layout = root.layout(&network_files::files(spec, network.resolv_conf))?;
+        let mut layout = root.layout(&network_files::files(spec, network.resolv_conf), machine.rootless())?;
         if spec.privileged {
             privileged::lay_out(&mut layout);
         }

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use agent::shim::{Bundle, Folder, Layout, Link, Overlay, TextFile};
+use agent::shim::Layout;
 
+use super::host_layers::{Layers, can_be_overlaid};
+use super::host_secrets;
 use super::root::Fresh;
 use crate::EngineError;
 
@@ -25,6 +26,9 @@ pub(super) const FRESH: &[Fresh] = &[
 /// Top-level folders that no container sees: the kernel's own, which are mounted anew, and where
 /// other disks and the boot loader are mounted, which overlays do not follow.
 const LEFT_OUT: [&str; 7] = ["boot", "dev", "lost+found", "media", "mnt", "proc", "sys"];
+
+/// Of those, the ones that every container has all the same, empty.
+const EMPTY: [&str; 2] = ["media", "mnt"];
 
 /// What containers of image `host` see of the machine, and what not.
 pub(super) struct HostImage {
@@ -68,67 +72,67 @@ impl HostImage {
         self.masked.iter().map(PathBuf::as_path)
     }
 
-    /// The root: an overlay for each top-level folder (one over `/` cannot be had in a user namespace), and the links beside
+    /// The root: overlays of the top-level folders (one over `/` cannot be had in a user namespace), and the links beside
     /// them. `etc` are texts that go over files in /etc.
-    pub(super) fn layout(&self, etc: &[(&str, String)]) -> Result<Layout, EngineError> {
-        let read = || fs::read_dir(&self.root)?.collect::<io::Result<Vec<_>>>();
-        let mut entries = read().map_err(EngineError::io("cannot read", &self.root))?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        let mut layout = Layout { folders: vec![folder(Bundle::ROOT.into(), 0o755)], ..Layout::default() };
-        for entry in entries {
-            // A name that is not text cannot stand in an overlay's options.
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            add(&mut layout, &entry.path(), &name).map_err(EngineError::io("cannot look at", &entry.path()))?;
+    pub(super) fn layout(&self, etc: &[(&str, String)], rootless: bool) -> Result<Layout, EngineError> {
+        let laid_out = self.lay_out(etc, &if rootless { mount_points() } else { Vec::new() });
+        laid_out.map_err(EngineError::io("cannot look at", &self.root))
+    }
+
+    fn lay_out(&self, etc: &[(&str, String)], mounted: &[PathBuf]) -> io::Result<Layout> {
+        let mut layers = Layers::new(&self.root, mounted);
+        for name in EMPTY {
+            layers.empty(name);
         }
-        let upper = upper("etc");
-        let text = |(name, text): &(&str, String)| TextFile { path: upper.join(name), text: text.clone() };
-        layout.files = etc.iter().map(text).collect();
-        Ok(layout)
+        let tops = self.tops()?;
+        for top in &tops {
+            layers.add(Path::new(top))?;
+        }
+        for (name, text) in etc {
+            layers.put(&Path::new("etc").join(name), text.clone(), 0o644);
+        }
+        for (name, text) in host_secrets::without_passwords(&self.root) {
+            layers.put(&Path::new("etc").join(name), text, 0o640);
+        }
+        for path in host_secrets::hidden(&self.root, &tops) {
+            layers.hide(&path)?;
+        }
+        Ok(layers.layout())
+    }
+
+    /// The names of the top-level folders and links that containers see, in order.
+    fn tops(&self) -> io::Result<Vec<String>> {
+        let mut tops = Vec::new();
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            let name = entry.file_name().into_string().ok().filter(|name| is_seen(name));
+            tops.extend(name.filter(|_| kind.is_dir() || kind.is_symlink()));
+        }
+        tops.sort();
+        Ok(tops)
     }
 }
 
-/// Adds a top-level folder or link, unless it is none that containers see.
-fn add(layout: &mut Layout, path: &Path, name: &str) -> io::Result<()> {
-    let metadata = path.symlink_metadata()?;
-    let target = Path::new(Bundle::ROOT).join(name);
-    if metadata.is_symlink() {
-        layout.links.push(Link { path: target, target: fs::read_link(path)? });
-    } else if metadata.is_dir() && is_overlaid(name) {
-        // An upper layer's top folder is what the container sees, so it gets the lower one's mode and owner.
-        let (mode, uid, gid) = (metadata.mode() & 0o7777, metadata.uid(), metadata.gid());
-        layout.folders.push(Folder { path: upper(name), mode, uid, gid });
-        layout.folders.push(folder(work(name), 0o700));
-        let (base, lower) = (path.parent().unwrap_or(path).to_path_buf(), vec![name.into()]);
-        layout.overlays.push(Overlay { target, base, lower, upper: upper(name), work: work(name) });
-    }
-    Ok(())
-}
-
-/// Commas and colons have a meaning in an overlay's options.
-fn is_overlaid(name: &str) -> bool {
+fn is_seen(name: &str) -> bool {
     let fresh = FRESH.iter().any(|fresh| fresh.path == name);
-    !fresh && !LEFT_OUT.contains(&name) && !name.contains([',', ':', '\\'])
+    !fresh && !LEFT_OUT.contains(&name) && can_be_overlaid(Path::new(name))
 }
 
-/// A folder of root's own.
-fn folder(path: PathBuf, mode: u32) -> Folder {
-    Folder { path, mode, uid: 0, gid: 0 }
-}
-
-/// What the container wrote under a top-level folder.
-fn upper(top: &str) -> PathBuf {
-    Path::new("layers").join(top).join("upper")
-}
-
-/// The overlay's own folder, beside the upper one.
-fn work(top: &str) -> PathBuf {
-    Path::new("layers").join(top).join("work")
+/// Where something is mounted on the machine.
+fn mount_points() -> Vec<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    mounts
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(|point| PathBuf::from(point.replace("\\040", " ")))
+        .collect()
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -144,21 +148,17 @@ mod tests {
         for folder in ["usr", "etc", "tmp", "proc", "home", "boot", "odd,name"] {
             fs::create_dir(machine.path().join(folder)).unwrap();
         }
-        fs::set_permissions(machine.path().join("usr"), fs::Permissions::from_mode(0o751)).unwrap();
         fs::write(machine.path().join("swapfile"), "").unwrap();
+        fs::write(machine.path().join("etc/shadow"), "root:hash:1\n").unwrap();
         symlink("usr/bin", machine.path().join("bin")).unwrap();
         let image = HostImage { root: machine.path().to_path_buf(), shares: vec![], masked: vec![] };
-        let layout = image.layout(&[("hosts", "me".to_owned())]).unwrap();
+        let layout = image.layout(&[("hosts", "me".to_owned())], false).unwrap();
         let targets: Vec<_> = layout.overlays.iter().map(|overlay| overlay.target.to_str().unwrap()).collect();
         assert_eq!(targets, ["rootfs/etc", "rootfs/usr"]);
-        assert_eq!(
-            (&*layout.overlays[1].base, &*layout.overlays[1].lower),
-            (machine.path(), &[PathBuf::from("usr")][..])
-        );
-        assert_eq!(layout.links, [Link { path: "rootfs/bin".into(), target: "usr/bin".into() }]);
-        let usr = layout.folders.iter().find(|folder| folder.path == layout.overlays[1].upper).unwrap();
-        assert_eq!(usr.mode, 0o751);
-        assert_eq!(layout.files, [TextFile { path: "layers/etc/upper/hosts".into(), text: "me".into() }]);
+        assert_eq!(layout.links.len(), 1);
+        let texts: Vec<_> = layout.files.iter().map(|file| file.text.as_str()).collect();
+        assert_eq!(texts, ["me", "root:*:1\n"]);
+        assert!(layout.folders.iter().any(|folder| folder.path == Path::new("rootfs/mnt")));
     }
 
     #[test]

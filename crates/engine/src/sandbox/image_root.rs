@@ -46,8 +46,7 @@ impl ImageRoot {
         if there.as_ref().is_none_or(Metadata::is_dir) {
             // An upper folder is what the container sees, so it gets the lower one's mode and owner.
             folders.push(folder(upper.join("etc"), there));
-            let text =
-                |(name, text): &(&str, String)| TextFile { path: upper.join("etc").join(name), text: text.clone() };
+            let text = |(name, text): &(&str, String)| TextFile::readable(upper.join("etc").join(name), text.clone());
             files = etc.iter().map(text).collect();
         }
         let mut overlays = Vec::new();
@@ -58,7 +57,7 @@ impl ImageRoot {
             let base = self.lease.folder().to_path_buf();
             overlays.push(Overlay { target: root.to_path_buf(), base, lower: layers, upper, work });
         }
-        Layout { folders, links: Vec::new(), files, overlays }
+        Layout { folders, files, overlays, ..Layout::default() }
     }
 
     /// What the uppermost layer that has this path has there.

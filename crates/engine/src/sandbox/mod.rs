@@ -12,6 +12,8 @@ mod containers;
 mod disk;
 mod exec;
 mod host_image;
+mod host_layers;
+mod host_secrets;
 mod identities;
 mod image_root;
 mod launch;

@@ -1,6 +1,7 @@
 //! The containers' ways to other networks: which one this machine and user have, and what it means for a container.
 
 use std::fs::{self, DirBuilder};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -16,6 +17,7 @@ use super::{identities, runtime};
 use crate::{ContainerSpec, EngineError, Network, WayOut};
 
 const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
+const TUNNELS: &str = "/dev/net/tun";
 
 /// The ways in the order in which they are tried.
 const ORDER: [WayOut; 3] = [WayOut::Pasta, WayOut::Slirp4netns, WayOut::Veth];
@@ -192,6 +194,9 @@ fn find(wanted: WayOut, rootless: bool) -> Result<Way, String> {
             )
         })
     };
+    if matches!(wanted, WayOut::Pasta | WayOut::Slirp4netns) {
+        tunnels().map_err(|fix| format!("--build-network {} {fix}", wanted.name()))?;
+    }
     match wanted {
         WayOut::Pasta => Ok(Way::Pasta(program("pasta", "passt")?)),
         WayOut::Slirp4netns => Ok(Way::Slirp4netns(program("slirp4netns", "slirp4netns")?)),
@@ -203,6 +208,19 @@ fn find(wanted: WayOut, rootless: bool) -> Result<Way, String> {
             _ => Ok(Way::Veth(Filter::Nftables(program("nft", "nftables")?))),
         },
     }
+}
+
+/// Whether this user may make the helpers' kind of device; else what to do.
+fn tunnels() -> Result<(), String> {
+    let opened = fs::File::options().read(true).write(true).open(TUNNELS);
+    opened.map(drop).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => {
+            format!("may not open {TUNNELS}: `chmod 0666 {TUNNELS}`, as most systems have it")
+        }
+        _ => format!(
+            "needs {TUNNELS}, which cannot be opened ({error}): `modprobe tun`, or give this container the device"
+        ),
+    })
 }
 
 /// Makes sure that the machine passes packets on; turns it on only where the operator asked for what needs it.

@@ -27,9 +27,9 @@ pub(super) struct Fresh {
 
 impl Root {
     /// What the shim makes in the container's space; `etc` are texts that go over files in /etc, by name.
-    pub(super) fn layout(&self, etc: &[(&str, String)]) -> Result<Layout, EngineError> {
+    pub(super) fn layout(&self, etc: &[(&str, String)], rootless: bool) -> Result<Layout, EngineError> {
         match self {
-            Self::Host(image) => image.layout(etc),
+            Self::Host(image) => image.layout(etc, rootless),
             Self::Image(image) => Ok(image.layout(etc)),
         }
     }

@@ -13,9 +13,9 @@ const USUAL_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/
 /// told where there are no control groups at all.
 pub(super) fn call(program: PathBuf, groups: bool, hybrid: Option<&Path>) -> shim::Runtime {
     let crun = program.file_name().is_some_and(|name| name == "crun");
-    let unmounted = hybrid.filter(|_| crun).map(Path::to_path_buf);
+    let covered = hybrid.filter(|_| crun).map(Path::to_path_buf);
     let no_groups = (crun && !groups).then(|| "--cgroup-manager=disabled".to_owned());
-    shim::Runtime { program, options: no_groups.into_iter().collect(), unmounted }
+    shim::Runtime { program, options: no_groups.into_iter().collect(), covered }
 }
 
 /// The runtime that a running container was started with.
@@ -30,7 +30,7 @@ impl Runtime {
     /// Reads it off the bundle of a container whose shim lives.
     pub(super) fn of(bundle: &Bundle, agent: &Path) -> Result<Self, EngineError> {
         let config = bundle.read_config().map_err(EngineError::io("cannot read", &bundle.shim_config()))?;
-        let apart = config.identities.is_some() || config.runtime.unmounted.is_some();
+        let apart = config.identities.is_some() || config.runtime.covered.is_some();
         let path = bundle.shim_pid();
         let shim = || std::fs::read_to_string(&path).map_err(EngineError::io("cannot read", &path));
         Ok(Self { call: config.runtime, within: apart.then(shim).transpose()?, agent: agent.to_path_buf() })
@@ -85,11 +85,11 @@ mod tests {
     fn crun_is_kept_from_what_it_refuses_and_runc_takes_the_machine_as_it_is() {
         let call = |program: &str, groups, hybrid: Option<&str>| call(program.into(), groups, hybrid.map(Path::new));
         let unified = "/sys/fs/cgroup/unified";
-        assert_eq!(call("/usr/bin/crun", true, Some(unified)).unmounted.as_deref(), Some(Path::new(unified)));
+        assert_eq!(call("/usr/bin/crun", true, Some(unified)).covered.as_deref(), Some(Path::new(unified)));
         assert!(call("/usr/bin/crun", true, None).options.is_empty());
         assert_eq!(call("/usr/bin/crun", false, None).options, ["--cgroup-manager=disabled"]);
         let runc = call("/usr/sbin/runc", false, Some(unified));
-        assert!(runc.options.is_empty() && runc.unmounted.is_none());
+        assert!(runc.options.is_empty() && runc.covered.is_none());
     }
 
     #[test]

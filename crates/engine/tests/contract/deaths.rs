@@ -1,6 +1,7 @@
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use engine::{Exit, State};
@@ -73,4 +74,66 @@ async fn a_container_outlives_a_killed_server() {
     assert_eq!(bench.engine.wait("a").await.unwrap(), Exit::code(4));
     assert_eq!(text(bench.engine.output("a", 0).await.unwrap()).await, "survived\n");
     bench.engine.remove("a").await.unwrap();
+}
+
+/// Shim and server dead, the container alive: the next server ends it, with its groups, before it starts anything.
+#[tokio::test]
+async fn a_start_ends_what_has_no_shim_any_more_and_nothing_of_others() {
+    let mut bench = Bench::sandbox().await;
+    let other = Bench::sandbox().await;
+    for bench in [&bench, &other] {
+        bench.engine.start(&Script::sleeps().container("a")).await.unwrap();
+    }
+    let first = first_process(&bench);
+    kill(shim_of(&bench), Signal::SIGKILL).unwrap();
+    bench.restart().await;
+    assert!(!runs(first), "nobody counts it, so it must not run");
+    assert!(groups_of(&bench).is_empty(), "{:?}", groups_of(&bench));
+    assert_eq!(bench.engine.wait("a").await.unwrap(), Exit::vanished());
+    assert!(runs(first_process(&other)) && !groups_of(&other).is_empty());
+    other.engine.remove("a").await.unwrap();
+    bench.engine.remove("a").await.unwrap();
+}
+
+/// Killed between the rename and the deletion, with the container still running: only its processes and groups tell of it.
+#[tokio::test]
+async fn a_start_goes_on_with_an_interrupted_removal() {
+    let mut bench = Bench::sandbox().await;
+    let mut spec = Script::sleeps().container("a");
+    spec.limits.disk_bytes = Some(64 << 20);
+    bench.engine.start(&spec).await.unwrap();
+    let (first, shim) = (first_process(&bench), shim_of(&bench));
+    let containers = bench.folder.path().join("containers");
+    fs::rename(containers.join("a"), containers.join(".removed-a.1.0")).unwrap();
+    bench.restart().await;
+    assert!(!runs(first) && !runs(shim));
+    assert!(groups_of(&bench).is_empty());
+    let left: Vec<_> = fs::read_dir(&containers).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert!(left.iter().all(|name| name == ".runtime.json"), "{left:?}");
+}
+
+fn first_process(bench: &Bench) -> Pid {
+    let text = fs::read_to_string(bench.folder.path().join("containers/a/pid")).unwrap();
+    Pid::from_raw(text.trim().parse().unwrap())
+}
+
+/// It is there and has not ended; dead ones stay until whoever inherited them looks.
+fn runs(process: Pid) -> bool {
+    let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    !state.is_empty() && !state.contains(") Z ")
+}
+
+/// The control groups of the bench's containers, in all hierarchies.
+fn groups_of(bench: &Bench) -> Vec<PathBuf> {
+    // As the engine names them: FNV-1a of the data folder's path.
+    let path = bench.folder.path().canonicalize().unwrap();
+    let hash = path
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let hierarchies = fs::read_dir("/sys/fs/cgroup").unwrap().flatten().map(|entry| entry.path());
+    let bases = hierarchies.chain([PathBuf::from("/sys/fs/cgroup")]).map(|hierarchy| hierarchy.join("landfall"));
+    let groups = bases.filter_map(|base| fs::read_dir(base).ok()).flatten().flatten().map(|entry| entry.path());
+    groups.filter(|group| group.to_string_lossy().contains(&format!("/{hash:016x}-"))).collect()
 }

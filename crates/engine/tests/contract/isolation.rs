@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use engine::{ContainerSpec, EngineKind, Exec, ImageRequest, Mount};
 use futures::StreamExt as _;
@@ -148,4 +149,79 @@ async fn a_further_command_is_in_the_same_namespaces() {
     assert_eq!(further.lines().count(), 6);
     assert!(further.starts_with(&*String::from_utf8_lossy(&first)), "{further}");
     assert!(!further.contains(fs::read_link("/proc/self/ns/net").unwrap().to_str().unwrap()));
+}
+
+/// Each as the machine's services keep them, made where it is not there already.
+#[tokio::test]
+async fn the_machines_keys_are_hidden() {
+    let name = format!("landfall-test-{}", std::process::id());
+    let made: Vec<PathBuf> = ["/etc/ssl/private", "/etc/kubernetes", "/var/lib/kubelet", "/srv"]
+        .into_iter()
+        .map(|folder| Path::new(folder).join(format!("{name}.key")))
+        .chain([PathBuf::from(format!("/etc/ssh/ssh_host_{name}_key")), PathBuf::from(format!("/etc/{name}"))])
+        .collect();
+    let folders: Vec<&Path> = made.iter().filter_map(|path| path.parent()).filter(|folder| !folder.exists()).collect();
+    for path in &made {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "hunter2").unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let paths: Vec<_> = made.iter().map(|path| path.to_str().unwrap()).collect();
+    let script =
+        format!("cat {} /etc/shadow 2>/dev/null; ls /etc/ssl/certs > /dev/null && echo certificates", paths.join(" "));
+    let (_, output) = Bench::sandbox().await.run(&script).await;
+    for path in &made {
+        fs::remove_file(path).unwrap();
+    }
+    for folder in folders {
+        fs::remove_dir(folder).unwrap();
+    }
+    assert!(!output.contains("hunter2"), "{output}");
+    assert!(output.contains("root:*:") && output.contains("certificates"), "{output}");
+    assert!(output.lines().filter(|line| line.contains(':')).all(|line| line.contains(":*:")), "{output}");
+}
+
+#[tokio::test]
+async fn the_machines_sockets_are_out_of_reach() {
+    let name = format!("landfall-test-{}.sock", std::process::id());
+    let paths: Vec<PathBuf> =
+        ["/run", "/tmp", "/var/lib", "/opt"].into_iter().map(|folder| Path::new(folder).join(&name)).collect();
+    let listeners: Vec<_> = paths.iter().map(|path| std::os::unix::net::UnixListener::bind(path).unwrap()).collect();
+    for path in &paths {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    let tries: String = paths
+        .iter()
+        .map(|path| {
+            let connect = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])";
+            format!("/usr/bin/python3 -c '{connect}' {} 2>/dev/null && echo reached; ", path.display())
+        })
+        .collect();
+    let (_, output) = Bench::sandbox().await.run(&format!("{tries} echo tried")).await;
+    drop(listeners);
+    for path in &paths {
+        fs::remove_file(path).unwrap();
+    }
+    assert_eq!(output, "tried\n");
+}
+
+#[tokio::test]
+async fn limits_of_processes_are_lowered_alone() {
+    let (exit, output) = Bench::sandbox().await.run("ulimit -Hc; ulimit -Hn; ulimit -n").await;
+    assert!(exit.success(), "{output}");
+    let hard = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap().1.min(65_536);
+    assert_eq!(output, format!("0\n{hard}\n{hard}\n"));
+}
+
+#[tokio::test]
+async fn packages_can_be_installed() {
+    // From a file, for there is no network: what dpkg needs of the machine's files is there and can be written.
+    let script = "set -e; cd /tmp; mkdir -p p/DEBIAN p/usr/share/tiny; echo hello > p/usr/share/tiny/hello; \
+                  printf 'Package: tiny\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x>\nDescription: x\n' > p/DEBIAN/control; \
+                  dpkg-deb -b p tiny.deb > /dev/null; dpkg -i tiny.deb > /dev/null; useradd ann; cat /usr/share/tiny/hello; \
+                  getent passwd ann | cut -d: -f1";
+    let (exit, output) = Bench::sandbox().await.run(script).await;
+    assert!(exit.success(), "{exit}: {output}");
+    assert_eq!(output, "hello\nann\n");
+    assert!(!Path::new("/usr/share/tiny").exists());
 }

@@ -24,7 +24,7 @@ async fn has_what_a_daemon_needs() {
 
 #[tokio::test]
 async fn sees_no_daemon_and_no_disk_of_the_machine() {
-    let script = "ls -A /run /var/run/docker.sock 2>/dev/null; ls /sys/class/net; \
+    let script = "ls -A /run; ls /var/run/docker.sock 2>/dev/null; ls /sys/class/net; \
                   for disk in $(awk 'NR > 2 {print $1 \":\" $2}' /proc/partitions); do mknod /tmp/d b ${disk%:*} ${disk#*:} || true; \
                   head -c 1 /tmp/d 2>/dev/null && echo disk $disk; rm -f /tmp/d; done; \
                   grep CapBnd /proc/self/status; echo x 2>/dev/null > /proc/sysrq-trigger || echo no-sysrq; ls /proc | grep -c '^[0-9]'";

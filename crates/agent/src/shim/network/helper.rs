@@ -20,6 +20,8 @@ use super::{Outside, Way};
 pub(super) const DEVICE: &str = "tap0";
 /// The largest packets that the helpers take.
 pub(super) const MTU: u32 = 65_520;
+/// How many of a helper's last lines are told when it ends too early.
+const WORDS: usize = 4;
 /// The shim's flag that makes a process the helper.
 pub(in crate::shim) const FLAG: &str = "--helper";
 
@@ -63,8 +65,9 @@ impl Helper {
     pub(super) fn ended(&mut self) -> io::Result<Option<String>> {
         let Some(status) = self.child.try_wait()? else { return Ok(None) };
         let words = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let last = words.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("no word why");
-        Ok(Some(format!("{last} ({status})")))
+        let lines: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let last = lines[lines.len().saturating_sub(WORDS)..].join("; ");
+        Ok(Some(format!("{status}: {last}")))
     }
 
     /// Ends it.
@@ -77,7 +80,8 @@ impl Helper {
 /// The program's command line; it finds its network namespace at its standard input. None for a way that needs no program.
 ///
 /// pasta: no port is forwarded either way, and its own name for the machine's loopback (`--map-gw`) is off. As root it stays
-/// root, without most of its rights, as it could else not enter the namespace.
+/// root, without most of its rights, as it could else not enter the namespace. slirp4netns 1.2 cannot shut itself in when it
+/// has entered another's user namespace; it has only an ordinary user's rights then.
 fn command(outside: &Outside, user: Option<&str>) -> Option<Vec<OsString>> {
     let addresses = outside.addresses;
     let mtu = MTU.to_string();
@@ -103,8 +107,11 @@ fn command(outside: &Outside, user: Option<&str>) -> Option<Vec<OsString>> {
         }
         Way::Slirp4netns(program) => {
             add(&[&program.to_string_lossy(), "--mtu", &mtu, "--cidr", &format!("{}/24", addresses.network)]);
-            add(&["--disable-host-loopback", "--enable-sandbox", "--enable-seccomp", "--netns-type", "path"]);
-            add(&user.map(|user| format!("--userns-path={user}")).iter().map(String::as_str).collect::<Vec<_>>());
+            add(&["--disable-host-loopback", "--enable-seccomp", "--netns-type", "path"]);
+            match user {
+                Some(user) => add(&[&format!("--userns-path={user}")]),
+                None => add(&["--enable-sandbox"]),
+            }
             add(&["/proc/self/fd/0", DEVICE]);
         }
         Way::Veth(_) => return None,
@@ -179,6 +186,6 @@ mod tests {
         }
         assert!(root.ends_with("--netns-type path /proc/self/fd/0 tap0"), "{root}");
         let user = line(Way::Slirp4netns("slirp4netns".into()), false, Some("/proc/7/ns/user"));
-        assert!(user.contains("--userns-path=/proc/7/ns/user"), "{user}");
+        assert!(user.contains("--userns-path=/proc/7/ns/user") && !user.contains("--enable-sandbox"), "{user}");
     }
 }
