@@ -4,4 +4,5 @@
 
 mod ends;
 mod reach;
+mod rootless;
 mod world;

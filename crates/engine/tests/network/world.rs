@@ -73,7 +73,7 @@ impl World {
         }
         server.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
         assert_eq!(line(), "ready");
-        let mut resolv_conf = tempfile::NamedTempFile::new().unwrap();
+        let mut resolv_conf = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         resolv_conf.as_file().set_permissions(fs::Permissions::from_mode(0o644)).unwrap();
         writeln!(resolv_conf, "nameserver {SERVER}\nsearch example").unwrap();
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_PRIVATE | MsFlags::MS_REC, None::<&str>).unwrap();
@@ -90,6 +90,16 @@ impl World {
             mount(Some("/dev/null"), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
         }
         self
+    }
+
+    /// Lets ordinary users make devices, as most machines do: with the device's file open to all, or closed.
+    pub(crate) fn set_tunnels(&self, mode: u32) {
+        let file = self.resolv_conf.path().with_extension("tun");
+        let kind = nix::sys::stat::SFlag::S_IFCHR;
+        nix::sys::stat::mknod(&file, kind, nix::sys::stat::Mode::empty(), nix::sys::stat::makedev(10, 200)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        mount(Some(&file), "/dev/net/tun", None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+        fs::remove_file(file).unwrap();
     }
 
     /// Lets the machine ask a resolver on its own loopback, which knows the world's server by its name.
