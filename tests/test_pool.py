@@ -8,7 +8,7 @@ import pytest
 import pipelines
 from conftest import Server, eventually
 
-BUILDSPEC = "version: 0.2\nphases: {build: {commands: ['echo I am $CODEBUILD_BUILD_ID']}}\n"
+BUILDSPEC = "version: 0.2\nphases: {build: {commands: ['echo I am $CODEBUILD_BUILD_ID on $(hostname)']}}\n"
 
 
 def project(server: Server) -> None:
@@ -87,12 +87,17 @@ def test_nothing_is_left_or_used_twice_over_a_death_at(tmp_path, point):
 def test_a_build_takes_a_container_that_waits(servers):
     server = servers("open", "sandbox", "--pool", "1")
     project(server)
-    succeed(server, start(server))
-    folders = server.data_dir / "containers"
-    waiting = eventually(
-        lambda: [folder.name for folder in folders.iterdir() if folder.name.startswith("p-")], 20, "a prepared container")
-    build = start(server)
-    succeed(server, build)
-    assert not (folders / waiting[0]).exists(), "it was used, and removed with its build"
-    events = server.client("logs").filter_log_events(logGroupName="/aws/codebuild/demo")["events"]
-    assert sum(event["message"].strip() == f"I am {build}" for event in events) == 1
+
+    def container() -> str:
+        """That of one more build, which says where it runs."""
+        build = start(server)
+        succeed(server, build)
+        events = server.client("logs").filter_log_events(logGroupName="/aws/codebuild/demo")["events"]
+        [host] = [event["message"].split()[-1] for event in events if event["message"].startswith(f"I am {build} on ")]
+        return host
+
+    assert container().startswith("b-"), "nothing is prepared before the first build"
+    # One comes up meanwhile; a build that is faster starts its own.
+    taken = eventually(lambda: (host := container()).startswith("p-") and host, 30, "a build in a prepared container")
+    assert not (server.data_dir / "containers" / taken).exists(), "it went with its build"
+    assert container() != taken
