@@ -78,12 +78,22 @@ pub(crate) fn data_dir_or(named: Option<&Path>) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// The configuration file was named and cannot be read.
 pub(crate) fn data_dir(variable: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<PathBuf> {
-    const KEY: &str = "data-dir";
-    if let Some(named) = variable(&keys::variable(KEY)) {
-        return Ok(named.into());
+    let named = server_values("data-dir", variable)?.into_iter().next();
+    Ok(named.unwrap_or_else(|| crate::serve::DATA_DIR.to_owned()).into())
+}
+
+/// What the environment or the configuration file says of an option of the server, for commands that do the server's work;
+/// the environment parts several values by semicolons.
+///
+/// # Errors
+/// The configuration file was named and cannot be read.
+pub(crate) fn server_values(key: &str, variable: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Vec<String>> {
+    if let Some(said) = variable(&keys::variable(key)) {
+        let list = keys::all().iter().any(|known| known.name == key && known.kind == keys::Kind::List);
+        let parts = said.split(';').map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned);
+        return Ok(if list { parts.collect() } else { vec![said.clone()] });
     }
     let file = File::find(None, variable)?;
-    let entry = file.and_then(|file| file.entries.into_iter().find(|entry| entry.key == KEY));
-    let named = entry.and_then(|entry| entry.values.into_iter().next());
-    Ok(named.unwrap_or_else(|| crate::serve::DATA_DIR.to_owned()).into())
+    let entry = file.and_then(|file| file.entries.into_iter().find(|entry| entry.key == key));
+    Ok(entry.map(|entry| entry.values).unwrap_or_default())
 }

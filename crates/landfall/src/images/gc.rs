@@ -11,9 +11,12 @@ use std::time::{Duration, SystemTime};
 /// `landfall images gc`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Remove what was not used for this long: 30d, 12h, 0s for all that no container uses
+    /// Remove what was not used for this long, such as 12h or 30d; 0s: all that no container uses
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = time)]
     unused_for: Duration,
+    /// Also those that were loaded or made here, which no registry has
+    #[arg(long)]
+    all: bool,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
@@ -32,7 +35,8 @@ fn time(text: &str) -> Result<Duration, String> {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (images, now) = (arguments.store.existing()?, now());
     let since = now.checked_sub(arguments.unused_for).unwrap_or(SystemTime::UNIX_EPOCH);
-    let collection = images.collect(&Unused { since, only_pulled: false, dry_run: arguments.dry_run }).map_err(told)?;
+    let collection =
+        images.collect(&Unused { since, only_pulled: !arguments.all, dry_run: arguments.dry_run }).map_err(told)?;
     if arguments.json {
         let images: Vec<_> = collection.images.iter().map(json).collect();
         let answer = serde_json::json!({"dryRun": arguments.dry_run, "images": images, "bytes": collection.bytes});

@@ -6,7 +6,6 @@ use super::store::{Store, told};
 use crate::exit::user_error;
 use images::{ImageRequest, Password, Platform, PullPolicy, Registries, RegistryCredentials};
 use std::io::Read as _;
-use std::path::PathBuf;
 
 /// The longest password that is read, in bytes; ECR's have 2,000.
 const LONGEST_PASSWORD: u64 = 64 * 1024;
@@ -33,12 +32,12 @@ pub(super) struct Arguments {
     /// Read the user's password from standard input
     #[arg(long, requires = "username", help_heading = "Registry")]
     password_stdin: bool,
-    /// Ask this registry in place of another, HOST=URL; may be given several times
+    /// Ask URL for the images of registry HOST before HOST itself; default: as the server's configuration says
     #[arg(long, value_name = "HOST=URL", help_heading = "Registry")]
     registry_mirror: Vec<String>,
-    /// Trust the certificates in this file too
+    /// Trust the certificates in this file (PEM) too; default: as the server's configuration says
     #[arg(long, value_name = "FILE", help_heading = "Registry")]
-    registry_ca: Option<PathBuf>,
+    registry_ca: Vec<String>,
     #[command(flatten)]
     store: Store,
     /// The image as JSON, as in `images ls --json`
@@ -78,7 +77,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 fn registries(arguments: &Arguments) -> anyhow::Result<Registries> {
     let mut registries = Registries::default();
-    for mirror in &arguments.registry_mirror {
+    for mirror in &or_configured(&arguments.registry_mirror, "registry-mirror")? {
         let (host, url) = mirror.split_once('=').ok_or_else(|| {
             user_error(format!(
                 "--registry-mirror {mirror}: must be HOST=URL, such as docker.io=https://mirror.example"
@@ -86,10 +85,15 @@ fn registries(arguments: &Arguments) -> anyhow::Result<Registries> {
         })?;
         registries = registries.mirror(host, url).map_err(told)?;
     }
-    if let Some(file) = &arguments.registry_ca {
+    for file in or_configured(&arguments.registry_ca, "registry-ca")? {
         registries = registries.trusting(file);
     }
     Ok(registries)
+}
+
+/// What was given, else what the server's configuration says.
+fn or_configured(given: &[String], key: &str) -> anyhow::Result<Vec<String>> {
+    if given.is_empty() { crate::config::server_values(key, &crate::config::variable) } else { Ok(given.to_vec()) }
 }
 
 /// The password on standard input, without the end of its line.

@@ -20,9 +20,11 @@ pub(super) fn name(image: &Image) -> &str {
     image.references.first().map_or(short(&image.id), String::as_str)
 }
 
-/// An image in one line, with what it is.
+/// An image in one line: its names and what it is.
 pub(super) fn line(image: &Image) -> String {
-    format!("{}  {}  {}  {}", name(image), short(&image.id), image.platform, bytes(image.size))
+    let names = image.references.join(", ");
+    let names = if names.is_empty() { String::new() } else { names + "  " };
+    format!("{names}{}  {}  {}", short(&image.id), image.platform, bytes(image.size))
 }
 
 /// How long ago, in one unit: `just now`, `5 min ago`, `3 h ago`, `12 d ago`.
@@ -81,7 +83,8 @@ pub(super) mod tests {
 
     #[test]
     fn one_line_says_what_an_image_is() {
-        assert_eq!(line(&image(&["debian:12"], 0)), "debian:12  0123456789ab  linux/amd64  120.0 MB");
+        assert_eq!(line(&image(&["debian:12", "b:1"], 0)), "debian:12, b:1  0123456789ab  linux/amd64  120.0 MB");
+        assert_eq!(line(&image(&[], 0)), "0123456789ab  linux/amd64  120.0 MB");
         assert_eq!(name(&image(&[], 0)), "0123456789ab");
         assert_eq!(short("host"), "host");
     }
