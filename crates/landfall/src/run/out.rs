@@ -33,6 +33,11 @@ pub(crate) struct Placed {
     pub(crate) bytes: u64,
 }
 
+/// Whether a folder is one that runs put artifacts into.
+pub(crate) fn is_one(folder: &Path) -> bool {
+    folder.join(NOTE).is_file()
+}
+
 impl Out {
     /// A folder that is not there yet, is empty, or was made by a run before.
     ///
@@ -44,7 +49,7 @@ impl Out {
         let taken = match std::fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(user_error(format!("--artifacts {shown}: {error}"))),
-            Ok(mut entries) => entries.next().is_some() && !folder.join(NOTE).is_file(),
+            Ok(mut entries) => entries.next().is_some() && !is_one(folder),
         };
         if taken {
             return Err(user_error(format!(

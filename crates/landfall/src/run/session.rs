@@ -41,8 +41,9 @@ impl Session {
     ) -> anyhow::Result<Self> {
         clear_up_after_killed_runs(cache).await;
         let options = options(home, arguments)?;
-        std::fs::write(home.path().join(ENGINE), kind_name(&options))?;
-        Ok(Self { process: InProcess::start(&options, cache, folders).await? })
+        let process = InProcess::start(&options, cache, folders).await?;
+        std::fs::write(home.path().join(ENGINE), process.services.engine.name())?;
+        Ok(Self { process })
     }
 
     pub(super) fn services(&self) -> &Inside {
@@ -135,10 +136,6 @@ fn shares(named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         path.canonicalize().map_err(|error| user_error(format!("--share {}: {error}", path.display())))
     };
     named.iter().map(full).collect()
-}
-
-fn kind_name(options: &Options) -> &'static str {
-    options.engine_kind().name()
 }
 
 /// Ends and removes what runs that were killed have left.

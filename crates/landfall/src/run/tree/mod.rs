@@ -188,7 +188,7 @@ mod tests {
     fn a_plain_folder_is_taken_whole_but_for_what_runs_have_made() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
-        write(&root, &["a", "d/run.sh", "landfall-out/old"]);
+        write(&root, &["a", "d/run.sh", "landfall-out/old", "elsewhere/.landfall-run.json", "elsewhere/old"]);
         std::fs::set_permissions(root.join("d/run.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
         symlink("d/run.sh", root.join("inside")).unwrap();
         symlink("/etc/passwd", root.join("outside")).unwrap();

@@ -15,6 +15,9 @@ pub(super) fn walk(tree: &mut Tree, folder: &Path, choice: &Choice) -> anyhow::R
             Err(error) if gone(&error) => continue,
             Err(error) => return Err(unreadable(&path, &error)),
         };
+        if metadata.is_dir() && crate::run::out::is_one(&path) {
+            continue;
+        }
         tree.add(&path, &metadata, choice)?;
         if metadata.is_dir() {
             let entries = std::fs::read_dir(&path).map_err(|error| unreadable(&path, &error))?;
