@@ -113,14 +113,13 @@ fn start(bundle: &Bundle, config: &ShimConfig) -> io::Result<(Pid, network::Atta
     mount_apart()?;
     let network = network::attach(outside, &config.network, bundle.path())?;
     lay_out(bundle, config)?;
-    let network = network.ready()?;
     bundle.mark_launched()?;
-    let started = launch(bundle, config);
+    let started = launch(bundle, config, network);
     if started.is_err() {
         // Nothing ran, so the mark must not make this a vanished container.
         bundle.unmark_launched()?;
     }
-    started.map(|pid| (pid, network))
+    started
 }
 
 /// What is mounted here is not seen by the machine; what the machine unmounts goes here too, so that no disk stays busy.
@@ -141,31 +140,38 @@ fn lay_out(bundle: &Bundle, config: &ShimConfig) -> io::Result<()> {
     config.layout.make(&space, config.identities.is_some())
 }
 
-/// Has the runtime start the container. The container keeps the network namespace of this process.
-fn launch(bundle: &Bundle, config: &ShimConfig) -> io::Result<Pid> {
-    let output = open_output(bundle)?;
-    let status = Command::new(&config.runtime.program)
-        .args(&config.runtime.options)
-        .arg("--root")
-        .arg(bundle.runtime_state())
-        .arg("--log")
-        .arg(bundle.runtime_log())
-        .args(["--log-format", "json", "run", "--detach", "--bundle"])
-        .arg(bundle.path())
-        .arg("--pid-file")
-        .arg(bundle.pid_file())
-        .arg(&config.container)
-        .current_dir(bundle.path())
-        .stdin(Stdio::null())
-        .stdout(output.try_clone()?)
-        .stderr(output)
-        .status()?;
-    if !status.success() {
-        let program = config.runtime.program.display();
-        return Err(io::Error::other(bundle.runtime_error().unwrap_or_else(|| format!("{program}: {status}"))));
-    }
+/// Has the runtime start the container, which keeps the network namespace of this process. Where its way out is still being
+/// made, the runtime makes the container meanwhile, and starts its first process after both.
+fn launch(bundle: &Bundle, config: &ShimConfig, network: network::Attached) -> io::Result<(Pid, network::Attached)> {
+    let network = if network.is_ready() {
+        call(bundle, config, &["run", "--detach"], true)?;
+        network
+    } else {
+        call(bundle, config, &["create"], true)?;
+        let network = network.ready()?;
+        call(bundle, config, &["start"], false)?;
+        network
+    };
     let pid = std::fs::read_to_string(bundle.pid_file())?;
-    pid.trim().parse().map(Pid::from_raw).map_err(io::Error::other)
+    Ok((pid.trim().parse().map(Pid::from_raw).map_err(io::Error::other)?, network))
+}
+
+/// Calls the runtime; `makes` says that this makes the container.
+fn call(bundle: &Bundle, config: &ShimConfig, words: &[&str], makes: bool) -> io::Result<()> {
+    let output = open_output(bundle)?;
+    let mut command = Command::new(&config.runtime.program);
+    command.args(&config.runtime.options).arg("--root").arg(bundle.runtime_state());
+    command.arg("--log").arg(bundle.runtime_log()).args(["--log-format", "json"]).args(words);
+    if makes {
+        command.arg("--bundle").arg(bundle.path()).arg("--pid-file").arg(bundle.pid_file());
+    }
+    let command = command.arg(&config.container).current_dir(bundle.path());
+    let status = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).status()?;
+    if status.success() {
+        return Ok(());
+    }
+    let program = config.runtime.program.display();
+    Err(io::Error::other(bundle.runtime_error().unwrap_or_else(|| format!("{program}: {status}"))))
 }
 
 fn open_output(bundle: &Bundle) -> io::Result<std::fs::File> {

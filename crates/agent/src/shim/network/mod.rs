@@ -101,7 +101,12 @@ pub(super) fn attach(before: Before, config: &Config, folder: &Path) -> io::Resu
 }
 
 impl Attached {
-    /// Waits until the way out is there.
+    /// Nothing of it is still being made.
+    pub(super) fn is_ready(&self) -> bool {
+        !matches!(self.state, State::Coming(_) | State::Setting(..))
+    }
+
+    /// Waits until the way out is there, which takes about as long as making the container does.
     ///
     /// # Errors
     /// It cannot be had, with the reason in words.
