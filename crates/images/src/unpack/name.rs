@@ -15,6 +15,9 @@ pub(super) enum Name {
 
 const WHITEOUT: &[u8] = b".wh.";
 
+/// The most folders that a path may lead through: each of an entry's is looked up.
+const DEEPEST: usize = 255;
+
 /// Reads a path, as layers are written (OCI image specification, `layer.md`). It is taken from the layer's root, with or
 /// without a slash before it; a path that climbs is refused, even if it would stay inside.
 pub(super) fn read(path: &[u8]) -> io::Result<Name> {
@@ -26,6 +29,9 @@ pub(super) fn read(path: &[u8]) -> io::Result<Name> {
             _ if part.contains(&0) => return Err(refused(path, "there is a zero byte in it")),
             _ => parts.push(part.to_vec()),
         }
+    }
+    if parts.len() > DEEPEST {
+        return Err(refused(path, "it leads through too many folders"));
     }
     let Some(last) = parts.last() else { return Ok(Name::Thing(parts)) };
     if parts[..parts.len() - 1].iter().any(|part| part.starts_with(WHITEOUT)) {
@@ -84,7 +90,9 @@ mod tests {
 
     #[test]
     fn paths_that_go_elsewhere_are_refused() {
-        for path in ["..", "../x", "a/../b", "a/..", "a/.wh.", "a/.wh..", "a/.wh...", "a/.wh.b/c", "a\0b"] {
+        for path in
+            ["..", "../x", "a/../b", "a/..", "a/.wh.", "a/.wh..", "a/.wh...", "a/.wh.b/c", "a\0b", &"d/".repeat(256)]
+        {
             assert!(read(path.as_bytes()).is_err(), "{path}");
         }
     }
