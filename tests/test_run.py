@@ -97,6 +97,7 @@ def sandboxes_of(folder: pathlib.Path) -> list[str]:
 
 
 def test_a_folder_is_built_and_its_artifacts_lie_beside(app, build, cache):
+    # Longer than 2 s: two builds.
     folder = app()
     done = build(folder, "--env", "NAME=world")
     assert done.returncode == 0, done.stderr
@@ -132,6 +133,7 @@ def test_one_document_is_all_that_a_program_reads(app, build):
 
 
 def test_a_failed_command_is_named_with_its_line(app, build, cache):
+    # Longer than 2 s: four builds.
     folder = app(FAIL)
     done = build(folder)
     assert done.returncode == 1
@@ -169,6 +171,7 @@ def test_another_buildspec_is_found_here_or_there(app, build, tmp_path):
 
 
 def test_variables_come_from_the_line_files_and_this_shell_and_are_not_told(app, build):
+    # Longer than 2 s: three builds.
     show = "version: 0.2\nphases: {build: {commands: ['test \"$A-$B-$TOKEN\" = line-file-s3cret && echo right']}}\n"
     folder = app(show, **{".env": "# of the team\nexport A=file\nB='file'\n"})
     arguments = ("--env-file", ".env", "--env", "A=line", "--env", "TOKEN", "-v")
@@ -186,6 +189,7 @@ def test_variables_come_from_the_line_files_and_this_shell_and_are_not_told(app,
 
 
 def test_the_working_tree_is_built_as_it_is_or_as_it_was(app, build):
+    # Longer than 2 s: four builds.
     listing = "version: 0.2\nphases: {build: {commands: ['ls; cat file', 'git describe --tags', 'echo at $CODEBUILD_RESOLVED_SOURCE_VERSION']}}\n"
     folder = app(listing, **{"file": "first\n", ".gitignore": "ignored\n", "ignored": "", "part/buildspec.yml": "version: 0.2\nphases: {build: {commands: [ls]}}\n"})
     git(folder, "init", "--quiet")
@@ -262,6 +266,7 @@ def test_ctrl_c_stops_the_build_and_leaves_nothing(app, cache, number):
 
 
 def test_what_a_killed_run_leaves_is_cleared_by_the_next(app, build, tmp_path):
+    # Longer than 2 s: a build that is killed, and one that clears up.
     cache = tmp_path / "cache"
     folder = app(SLEEP)
     process = start(folder, cache)
@@ -284,8 +289,8 @@ def test_the_first_words_come_at_once(app, cache):
     process = start(folder, cache)
     try:
         eventually(lambda: (folder.parent / "log").read_text())
-        # Twice what it is alone on a slow machine; tests share theirs.
-        assert time.monotonic() - begun < 1
+        # It takes some 30 ms, but tests share their machine.
+        assert time.monotonic() - begun < 3
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
@@ -324,6 +329,7 @@ def test_an_ordinary_user_builds_too(build):
 
 
 def test_an_image_is_pulled_once_for_all_runs(app, build, registry, image):
+    # Longer than 2 s: two builds, and a registry to start.
     folder = app("version: 0.2\nphases: {build: {commands: [cat /etc/greeting, 'echo \"as $(id -u)\"']}}\n")
     assert "hello from a layer\n" in build(folder, "--image", image, check=True).stdout
     handed = registry.blobs_handed_out()
@@ -417,6 +423,7 @@ def test_a_pipeline_runs_on_a_folder(app, build, cache, tmp_path):
 
 
 def test_a_pipeline_that_fails_says_where(app, build, tmp_path):
+    # Longer than 2 s: two pipelines.
     folder = app(FAIL)
     definition = pipeline(tmp_path, [source()], builds()[:1], RELEASE)
     done = build(folder, "--pipeline", definition, "--approve", "all")
