@@ -173,13 +173,13 @@ fn names_that_no_file_system_takes_are_refused() {
 }
 
 #[test]
-fn what_is_deeper_than_files_may_be_open_can_be_removed() {
+fn what_is_deeper_than_any_path_can_name_can_be_removed() {
     let place = Place::new();
     // Links make long ways out of short ones, each beginning where the one before ends.
     let mut tar = TarMaker::default();
     let mut from = String::new();
-    for turn in 0..8 {
-        let steps = format!("{from}{}", "d/".repeat(200));
+    for turn in 0..4 {
+        let steps = format!("{from}{}", "a-folder-of-a-long-name/".repeat(60));
         tar = tar.pax(&[("path", steps.as_bytes())]).folder("x", 0o555);
         tar = tar.pax(&[("linkpath", steps.as_bytes())]).symlink(&format!("l{turn}"), "x");
         from = format!("l{turn}/");
