@@ -62,6 +62,17 @@ async fn goes_when_the_helper_was_killed(world: World, way: WayOut) {
     assert_eq!(world.left_behind(), Vec::<String>::new());
 }
 
+async fn goes_when_the_container_cannot_start(world: World, way: WayOut) {
+    let bench = Bench::with(way).await;
+    let mut spec = outside("a", "");
+    spec.argv = vec!["no-such-program".to_owned()];
+    let error = bench.engine.start(&spec).await.unwrap_err().to_string();
+    assert!(error.contains("no-such-program"), "{error}");
+    assert_eq!(world.left_behind(), Vec::<String>::new());
+    bench.engine.start(&outside("a", "pass")).await.unwrap();
+    assert_eq!(bench.engine.wait("a").await.unwrap(), Exit::code(0));
+}
+
 macro_rules! each_way {
     ($($test:ident),+) => {
         each_way!(@ pasta Pasta $($test),+);
@@ -75,7 +86,12 @@ macro_rules! each_way {
     };
 }
 
-each_way!(goes_with_the_container, goes_when_the_shim_was_killed, goes_when_the_helper_was_killed);
+each_way!(
+    goes_with_the_container,
+    goes_when_the_shim_was_killed,
+    goes_when_the_helper_was_killed,
+    goes_when_the_container_cannot_start
+);
 
 mod veth_by_nft {
     use super::{WayOut, on_a_machine};

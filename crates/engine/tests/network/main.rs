@@ -5,4 +5,5 @@
 mod ends;
 mod reach;
 mod rootless;
+mod speed;
 mod world;

@@ -13,7 +13,7 @@ def at_once(*tries):
         return [future.result() for future in [pool.submit(*each) for each in tries]]
 def reach(host, port, device=None):
     try:
-        with socket.socket() as connection:
+        with socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET) as connection:
             connection.settimeout(0.7)
             if device:
                 connection.setsockopt(socket.SOL_SOCKET, 25, device.encode())
@@ -88,6 +88,22 @@ print(urllib.request.urlopen('http://{NAME}/', timeout=5).read().decode())"
     } else {
         assert_eq!(output, format!("nameserver 10.0.2.3\n\nhello {MACHINE}\n"));
     }
+}
+
+#[test]
+fn pasta_has_ipv6_where_the_machine_has() {
+    on_a_machine(async |world| {
+        let _world = world.with_ipv6();
+        let (bench, port) = (Bench::with(WayOut::Pasta).await, secret_at("::"));
+        let script = format!(
+            "{CONNECT}
+print(urllib.request.urlopen('http://[2001:db8:7::7]/', timeout=5).read().decode())
+print(urllib.request.urlopen('http://{NAME}/', timeout=5).read().decode())
+print(reach('2001:db8:1::2', {port}), reach('::1', {port}))"
+        );
+        let expected = format!("hello 2001:db8:1::2\nhello {MACHINE}\nno no\n");
+        assert_eq!(bench.run(&script).await, expected);
+    });
 }
 
 async fn reaches_nothing_of_the_machine(_: World, way: WayOut) {

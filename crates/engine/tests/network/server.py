@@ -9,6 +9,8 @@ for command in (
     "addr add 198.51.100.1/24 dev eth0",
     "addr add 203.0.113.7/32 dev lo",
     "addr add 169.254.169.254/32 dev lo",
+    "addr add 2001:db8:1::1/64 dev eth0 nodad",
+    "addr add 2001:db8:7::7/128 dev lo",
 ):
     subprocess.run(["ip", *command.split()], check=True)
 
@@ -44,6 +46,12 @@ def names(address):
 
 
 threading.Thread(target=names, args=("203.0.113.7",), daemon=True).start()
+class SixServer(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
+six = SixServer(("2001:db8:7::7", 80), Handler)
+threading.Thread(target=six.serve_forever, daemon=True).start()
 web = http.server.ThreadingHTTPServer(("0.0.0.0", 80), Handler)
 threading.Thread(target=web.serve_forever, daemon=True).start()
 print("ready", flush=True)

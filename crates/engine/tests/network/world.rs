@@ -83,6 +83,13 @@ impl World {
         Self { server, resolv_conf }
     }
 
+    /// Gives the machine IPv6, by which the world's server is 2001:db8:7::7.
+    pub(crate) fn with_ipv6(self) -> Self {
+        ip("addr add 2001:db8:1::2/64 dev up0 nodad");
+        ip("route add default via 2001:db8:1::1");
+        self
+    }
+
     /// Hides iptables, so that nft is what changes the packet filter.
     pub(crate) fn without_iptables(self) -> Self {
         for program in ["iptables-restore", "iptables-save"] {
