@@ -141,6 +141,16 @@ def test_doctor_tries_a_container_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ["docker", "podman"])
+def test_doctor_finds_the_daemon(kind, tmp_path):
+    socket = os.environ.get(f"LANDFALL_TEST_{kind.upper()}")
+    if not socket:
+        pytest.skip("there is no daemon: scripts/with-daemons makes some")
+    seen = run("doctor", "--json", "--listen", "127.0.0.1:0", "--data-dir", tmp_path / "data", check=False, DOCKER_HOST=socket)
+    [daemon] = [finding for finding in json.loads(seen.stdout) if finding["name"] == "daemon"]
+    assert re.match(rf"{kind} \d+\.\d+.* at {re.escape(socket)} \(API 1\.\d+\)", daemon["says"], re.IGNORECASE), daemon
+
+
 def test_doctor_without_its_programs(tmp_path):
     # In a file system of its own where neither runc nor crun is found.
     hide = "for p in runc crun; do f=$(command -v $p) && mount --bind /dev/null $f; done; exec \"$0\" doctor --json --listen 127.0.0.1:0 \"$@\""
