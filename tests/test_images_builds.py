@@ -2,7 +2,10 @@
 
 import contextlib
 import json
+import os
+import pathlib
 import subprocess
+import tempfile
 
 import pytest
 
@@ -115,6 +118,23 @@ def test_a_pull_goes_on_after_a_death_of_the_server(server, image):
         [server.command[0], "images", "ls", "--json", "--data-dir", str(server.data_dir)],
         capture_output=True, text=True, check=True, timeout=30)
     assert image in listed.stdout
+
+
+def test_a_server_of_an_ordinary_user_runs_images_too(image):
+    nobody = 65534
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="landfall-images-") as home:
+        os.chown(home, nobody, nobody)
+        server = Server(pathlib.Path(home) / "data", "open", "sandbox", "--pool", "0", "--without-limits", "--build-network", "none")
+        server.environment = {"HOME": home}
+        server.command = ["setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups", *server.command]
+        server.start()
+        try:
+            project(server, image, "cat /etc/greeting && test ! -e /etc/motd && ls /srv", "echo I am $(id -u) > /etc/greeting",
+                    "cat /etc/greeting")
+            text = run(server)
+        finally:
+            server.stop()
+    assert "hello from a layer\nnew\n" in text and "I am 0" in text, text
 
 
 def test_why_an_image_cannot_be_pulled_stands_in_the_builds_phase(server, registry, image):
