@@ -5,6 +5,7 @@ mod life;
 mod lying_agent;
 mod operations;
 mod pool;
+mod properties;
 mod retention;
 mod sandbox;
 mod sources_and_artifacts;
