@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 
@@ -11,7 +12,7 @@ import pytest
 
 import image_files
 import pipelines
-from conftest import Server, eventually
+from conftest import LANDFALL, Server, eventually
 from registries import Registry, save, tar
 
 
@@ -126,7 +127,11 @@ def test_a_server_of_an_ordinary_user_runs_images_too(image):
         os.chown(home, nobody, nobody)
         server = Server(pathlib.Path(home) / "data", "open", "sandbox", "--pool", "0", "--without-limits", "--build-network", "none")
         server.environment = {"HOME": home}
-        server.command = ["setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups", *server.command]
+        # The binaries may lie in a home that nobody else may enter.
+        for name in ("landfall", "landfall-agent"):
+            shutil.copy(LANDFALL.with_name(name), home)
+        server.command = ["setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups",
+                          f"{home}/landfall", *server.command[1:]]
         server.start()
         try:
             project(server, image, "cat /etc/greeting && test ! -e /etc/motd && ls /srv", "echo I am $(id -u) > /etc/greeting",
