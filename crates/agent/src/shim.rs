@@ -135,7 +135,7 @@ fn lay_out(bundle: &Bundle, config: &ShimConfig) -> io::Result<()> {
     }
     if let Some(hidden) = &config.runtime.covered {
         // Covered rather than unmounted, for which the kernel would wait some time.
-        mount(Some("tmpfs"), hidden, Some("tmpfs"), MsFlags::MS_RDONLY, Some("size=4k"))?;
+        mount(Some("tmpfs"), hidden, Some("tmpfs"), MsFlags::empty(), Some("size=256k"))?;
     }
     config.layout.make(&space, config.identities.is_some())
 }

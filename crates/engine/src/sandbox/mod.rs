@@ -69,6 +69,8 @@ pub struct Sandbox {
     images: Images,
     trust_host_image: bool,
     programs: Vec<PathBuf>,
+    /// The file of the verdict on the first of them.
+    verdict: PathBuf,
     /// The one of the programs that is taken, from the first container on.
     program: OnceCell<PathBuf>,
     locks: Locks,
@@ -85,6 +87,7 @@ impl Sandbox {
         Ok(Self {
             images: options.images.open(containers.data_dir())?,
             image: Arc::new(HostImage::new(containers.data_dir(), options.host_share, options.masked)?),
+            verdict: options.verdict.unwrap_or_else(|| containers.path().join(".runtime.json")),
             containers,
             machine: Arc::new(machine),
             trust_host_image: options.trust_host_image,
@@ -102,7 +105,7 @@ impl Sandbox {
         }
         let (images, image, bundle) = (self.images.clone(), image.to_owned(), bundle.clone());
         let lease = blocking(move || images.lease(&image, bundle.path())).await?;
-        Ok(Root::Image(ImageRoot::new(lease)))
+        Ok(Root::Image(Box::new(ImageRoot::new(lease))))
     }
 
     /// The runtime that new containers are started with: the only one there is, or the first if it works.
@@ -124,13 +127,13 @@ impl Sandbox {
 
     /// Whether a container runs with this program.
     async fn works(&self, program: &std::path::Path) -> Result<bool, EngineError> {
-        let file = self.containers.path().join(".runtime.json");
-        if let Some(verdict) = Verdict::read(&file, program) {
+        let file = &self.verdict;
+        if let Some(verdict) = Verdict::read(file, program) {
             return Ok(verdict.works);
         }
         let works = self.try_out(program).await?;
         if let Ok(verdict) = Verdict::new(program, works) {
-            verdict.write(&file);
+            verdict.write(file);
         }
         Ok(works)
     }
@@ -270,7 +273,8 @@ impl Engine for Sandbox {
     async fn signal(&self, id: &str, signal: Signal) -> Result<(), EngineError> {
         let (bundle, runtime) = self.running(id).await?;
         if signal == Signal::Kill {
-            return blocking(move || Ok(sweep::kill(&bundle))).await;
+            blocking(move || sweep::kill(&bundle)).await;
+            return Ok(());
         }
         let sent = runtime.kill(&bundle, &self.containers.runtime_name(id), signal).await;
         // It may have ended between the look and the signal.

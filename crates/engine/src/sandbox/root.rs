@@ -13,7 +13,7 @@ pub(super) enum Root {
     /// The machine's own.
     Host(Arc<HostImage>),
     /// An image's.
-    Image(ImageRoot),
+    Image(Box<ImageRoot>),
 }
 
 /// A file system of its own that a root has in memory, empty in each container.

@@ -142,6 +142,7 @@ impl Attached {
 impl Rules {
     /// Goes back to the machine's namespace for it: this process stays there, and ends.
     fn remove(self) -> io::Result<()> {
+        self.machine.remove_pair()?;
         self.machine.enter()?;
         filter::remove(&self.filter, &self.mark)
     }

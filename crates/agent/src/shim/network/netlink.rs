@@ -15,6 +15,7 @@ use super::Prefix;
 
 // From <linux/netlink.h>, <linux/rtnetlink.h>, <linux/if_link.h>, <linux/if_addr.h>, <linux/veth.h> and <net/if.h>.
 const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_NEWROUTE: u16 = 24;
@@ -93,6 +94,11 @@ impl Netlink {
     /// Makes a pair of devices: `name` here, its peer in the namespace of `there`.
     pub(super) fn veth(&self, name: &str, peer: &str, there: &impl AsRawFd, mtu: u32) -> io::Result<()> {
         self.request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &veth(name, peer, there.as_raw_fd(), mtu))
+    }
+
+    /// Removes a device, and with one end of a pair the other.
+    pub(super) fn remove(&self, index: u32) -> io::Result<()> {
+        self.request(RTM_DELLINK, 0, &link_head(index, 0))
     }
 
     /// Puts an address, alone in its network, on a device.

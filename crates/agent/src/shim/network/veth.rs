@@ -54,6 +54,15 @@ impl Machine {
         Ok(setns(&self.namespace, CloneFlags::CLONE_NEWNET)?)
     }
 
+    /// Removes the pair that this process made. The kernel would do it a moment after the container's namespace is gone.
+    pub(super) fn remove_pair(&self) -> io::Result<()> {
+        match self.netlink.index(&name(std::process::id())) {
+            Ok(index) => self.netlink.remove(index),
+            // It went with the container's namespace already.
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Sets the machine's end up and takes an address for the container that no other has: by the route to it, which the kernel
     /// adds for one alone.
     fn take_place(&self, device: &str, outside: &Outside) -> io::Result<Ipv4Addr> {
