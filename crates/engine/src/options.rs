@@ -56,6 +56,9 @@ pub struct EngineOptions {
     pub way_out: WayOut,
     /// The sandbox's OCI runtime.
     pub runtime: RuntimeChoice,
+    /// Where the sandbox keeps what its test of the runtime found, a file that several data folders may share; in the data
+    /// folder where absent.
+    pub verdict: Option<PathBuf>,
     /// The sandbox also works where memory, processors and processes of containers cannot be limited.
     pub without_limits: bool,
     /// Where the sandbox keeps images and asks for them.
@@ -77,6 +80,7 @@ impl EngineOptions {
             trust_host_image: false,
             way_out: WayOut::Auto,
             runtime: RuntimeChoice::Auto,
+            verdict: None,
             without_limits: false,
             images: ImageOptions::default(),
             docker_host: None,

@@ -75,7 +75,8 @@ pub(super) struct Wiring<'w> {
     pub(super) collectors: Vec<Arc<dyn Collector>>,
     /// What builds check out in place of CodeCommit's repositories: the folders of `landfall run`.
     pub(super) folders: Option<Arc<dyn Sources>>,
-    /// What the runs of a user share: images are kept there, and builds on image `host` do not see it.
+    /// What the runs of a user share: images and what was found out about this machine are kept there, and builds on image
+    /// `host` do not see it.
     pub(super) cache: Option<PathBuf>,
 }
 
@@ -369,6 +370,7 @@ impl Wiring<'_> {
             // Who builds a folder of their own, on a machine of their own, needs no bounds.
             without_limits: options.without_limits || self.cache.is_some(),
             runtime: options.oci_runtime.clone(),
+            verdict: self.cache.as_ref().map(|cache| cache.join("runtime.json")),
             images: options.images(self.cache.as_deref())?,
             ..EngineOptions::new(options.engine_kind(), &options.data_dir, agent_binary)
         })
