@@ -71,4 +71,4 @@ def test_limits_are_those_of_the_compute_type_and_never_above_the_machine(server
     ended = build(server, "limits", "example.test/app:1", *commands)
     numbers = [int(line) for line in log(server.client, ended).splitlines() if line.isdigit()]
     machine = next(int(line.split()[1]) * 1024 for line in open("/proc/meminfo") if line.startswith("MemTotal"))
-    assert numbers[0] == min(4 << 30, machine) // 4096 * 4096 and numbers[1] in (2048, 4096), numbers
+    assert numbers[0] == min(4 << 30, machine) // 4096 * 4096 and numbers[1] in (512, 1024), numbers

@@ -3,9 +3,9 @@
 
 use engine::Limits;
 
-/// How many processes and threads a build may have for each of its processors: more than any compiler starts, and few
-/// enough that a machine survives them.
-const PIDS_PER_CPU: u32 = 2_048;
+/// How many processes and threads a build may have for each of its processors: more than compilers and virtual machines
+/// start, and few enough that a fork bomb leaves the machine to the others (four times as many were measured not to).
+const PIDS_PER_CPU: u32 = 512;
 
 /// Processors and memory: what a compute type gives on AWS, or what a machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ mod tests {
             let limits = limits(compute_type, machine, Some(7));
             assert_eq!(limits.cpu_millis, Some(cpus * 1_000), "{compute_type}");
             assert_eq!(limits.memory_bytes, Some(gib << 30), "{compute_type}");
-            assert_eq!((limits.pids.map(u64::from), limits.disk_bytes), (Some(cpus * 2_048), Some(7)));
+            assert_eq!((limits.pids.map(u64::from), limits.disk_bytes), (Some(cpus * 512), Some(7)));
         }
     }
 

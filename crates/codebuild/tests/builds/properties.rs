@@ -101,7 +101,7 @@ proptest! {
         let uuid = "01234567-89ab-4cde-8f01-23456789abcd";
         let id = format!("{project}:{uuid}");
         for text in [id.clone(), format!("arn:aws:codebuild:us-east-1:123456789012:build/{id}")] {
-            prop_assert_eq!(ids::parse_build_id(&scope(), &text), Ok((project.as_str(), uuid)).map(|(p, u)| (p, u)));
+            prop_assert_eq!(ids::parse_build_id(&scope(), &text), Ok((project.as_str(), uuid)));
         }
         if let Ok((project, _)) = ids::parse_build_id(&scope(), &text) {
             prop_assert!(ids::is_project_name(project));
