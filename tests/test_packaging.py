@@ -17,7 +17,10 @@ def test_systemd_takes_the_unit(tmp_path):
     (tmp_path / "landfall.service").write_text(text)
     checked = subprocess.run(["systemd-analyze", "verify", "--man=no", str(tmp_path / "landfall.service")],
                              capture_output=True, text=True, timeout=60, check=False)
-    complaints = [line for line in checked.stderr.splitlines() if "landfall" in line]
+    # systemd before 254 does not know that key, says so, and goes on.
+    complaints = [line for line in checked.stderr.splitlines()
+                  if "landfall" in line and "Unknown key 'DelegateSubgroup'" not in line
+                  and "Unknown key name 'DelegateSubgroup'" not in line]
     assert checked.returncode == 0 and not complaints, checked.stderr
 
 
