@@ -145,7 +145,8 @@ async fn attempt(
         partial.push(bytes).map_err(on_disk)?;
         progress(partial.length);
         if window.0.elapsed() > SPEED_WINDOW.min(patience.idle * 2) {
-            if partial.length - window.1 < patience.slowest * window.0.elapsed().as_secs() {
+            let milliseconds = u64::try_from(window.0.elapsed().as_millis()).unwrap_or(u64::MAX);
+            if partial.length - window.1 < patience.slowest.saturating_mul(milliseconds) / 1000 {
                 return Err(broken("comes too slowly"));
             }
             window = (Instant::now(), partial.length);

@@ -37,6 +37,8 @@ pub(crate) enum Trouble {
     Cut(usize),
     /// Nothing comes after so many bytes.
     Stall(usize),
+    /// A few bytes come, and again a few, and none stops for long.
+    Drip,
     /// Other bytes come.
     Wrong(Vec<u8>),
     /// The registry is busy.
@@ -210,6 +212,7 @@ impl State {
             Some(Trouble::Busy) => whole(StatusCode::SERVICE_UNAVAILABLE, ""),
             Some(Trouble::Cut(length)) => broken(rest.slice(..length), false),
             Some(Trouble::Stall(length)) => broken(rest.slice(..length), true),
+            Some(Trouble::Drip) => drip(rest),
             Some(Trouble::Elsewhere(url)) => {
                 let mut response = whole(StatusCode::TEMPORARY_REDIRECT, "");
                 response.headers_mut().insert(LOCATION, url.parse().unwrap());
@@ -230,6 +233,16 @@ fn whole(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response
+}
+
+/// Twenty bytes every tenth of a second.
+fn drip(bytes: Bytes) -> Response<Body> {
+    let drops = futures::stream::unfold(bytes, |mut bytes| async move {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let drop = bytes.split_to(20);
+        Some((Ok(Frame::data(drop)), bytes))
+    });
+    Response::new(StreamBody::new(drops).boxed_unsync())
 }
 
 /// An answer that ends with a broken connection, or does not go on.

@@ -36,6 +36,14 @@ async fn what_breaks_off_is_gone_on_with() {
 }
 
 #[tokio::test]
+async fn what_comes_in_drops_is_asked_for_again() {
+    let (fake, place, made) = (Fake::start().await, Place::new(), made());
+    fake.trouble(&made.layers[0], vec![Trouble::Drip]);
+    let asked = pulled(&fake, &place, &made).await.unwrap();
+    assert!(asked.len() == 2 && asked[1].starts_with("bytes="), "{asked:?}");
+}
+
+#[tokio::test]
 async fn a_later_pull_goes_on_too_and_by_a_new_process() {
     let (fake, place, made) = (Fake::start().await, Place::new(), made());
     let mut troubles = vec![Trouble::Cut(100_000)];
