@@ -10,7 +10,7 @@ for command in (
     "addr add 203.0.113.7/32 dev lo",
     "addr add 169.254.169.254/32 dev lo",
     "addr add 2001:db8:1::1/64 dev eth0 nodad",
-    "addr add 2001:db8:7::7/128 dev lo",
+    "addr add 2001:db8:7::7/128 dev lo nodad",
 ):
     subprocess.run(["ip", *command.split()], check=True)
 
@@ -37,15 +37,15 @@ def answer(question):
     return head + question[12:end] + record
 
 
-def names(address):
-    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind((address, 53))
+def names():
     while True:
-        question, asker = server.recvfrom(2048)
-        server.sendto(answer(question), asker)
+        question, asker = resolver.recvfrom(2048)
+        resolver.sendto(answer(question), asker)
 
 
-threading.Thread(target=names, args=("203.0.113.7",), daemon=True).start()
+resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+resolver.bind(("203.0.113.7", 53))
+threading.Thread(target=names, daemon=True).start()
 class SixServer(http.server.ThreadingHTTPServer):
     address_family = socket.AF_INET6
 
