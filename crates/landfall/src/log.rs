@@ -15,6 +15,8 @@ pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         user_error(format!("--log {filter}: {error}; it must be like info or info,codebuild=debug"))
     })?;
+    // At `debug` it writes whole requests, and the environments of containers may hold secrets.
+    let filter = filter.add_directive("bollard=warn".parse()?);
     // A second start, in tests, keeps the first.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::query_parameters::KillContainerOptions;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::blocking::blocking;
@@ -60,6 +61,7 @@ struct Inner {
     way_out: WayOut,
     hard_limits: (i64, i64),
     locks: Locks,
+    network: Mutex<()>,
 }
 
 impl Docker {
@@ -110,6 +112,7 @@ impl Docker {
             way_out: options.way_out,
             hard_limits: start::hard_limits(),
             locks: Locks::default(),
+            network: Mutex::default(),
             daemon,
         }));
         engine.remove_strays().await?;

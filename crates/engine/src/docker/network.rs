@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bollard::models::NetworkCreateRequest;
 use bollard::query_parameters::ListNetworksOptions;
+use tokio::sync::Mutex;
 
 use super::daemon::{Daemon, Flavour};
 use crate::{EngineError, Network, WayOut};
@@ -25,18 +26,27 @@ pub(super) fn way_out(flavour: Flavour, asked: WayOut) -> Option<&'static str> {
     }
 }
 
-/// The daemon's network for a container; made where it is missing.
-pub(super) async fn ensure(daemon: &Daemon, wanted: Network, asked: WayOut) -> Result<String, EngineError> {
+/// The daemon's network for a container; made where it is missing. One at a time: daemons let two have one name, and then
+/// start containers in neither.
+pub(super) async fn ensure(
+    daemon: &Daemon,
+    wanted: Network,
+    asked: WayOut,
+    alone: &Mutex<()>,
+) -> Result<String, EngineError> {
     match (wanted, way_out(daemon.flavour, asked)) {
         (Network::LoopbackOnly, _) | (_, None) => Ok("none".to_owned()),
-        (Network::Outside, Some("bridge")) => bridge(daemon).await,
+        (Network::Outside, Some("bridge")) => {
+            let _alone = alone.lock().await;
+            bridge(daemon).await
+        }
         (Network::Outside, Some(own)) => Ok(own.to_owned()),
     }
 }
 
-/// The id of Landfall's own bridge. By id, because names are not unique: two servers may have made it at once.
+/// The id of Landfall's own bridge.
 async fn bridge(daemon: &Daemon) -> Result<String, EngineError> {
-    if let Some(id) = find(daemon).await? {
+    if let Some(id) = the_only(daemon).await? {
         return Ok(id);
     }
     let request = NetworkCreateRequest {
@@ -46,14 +56,18 @@ async fn bridge(daemon: &Daemon) -> Result<String, EngineError> {
         labels: Some(HashMap::from([("landfall.network".to_owned(), NAME.to_owned())])),
         ..NetworkCreateRequest::default()
     };
-    match daemon.client.create_network(request).await {
-        Ok(made) => Ok(made.id),
-        Err(error) => find(daemon).await?.ok_or_else(|| daemon.failed("make a network", &error)),
+    let made = daemon.client.create_network(request).await;
+    // Another server may have made it at the same moment, so the look decides.
+    match (the_only(daemon).await?, made) {
+        (Some(id), _) => Ok(id),
+        (None, Ok(made)) => Ok(made.id),
+        (None, Err(error)) => Err(daemon.failed("make a network", &error)),
     }
 }
 
-/// One that keeps its containers apart; a network of that name that does not is somebody else's.
-async fn find(daemon: &Daemon) -> Result<Option<String>, EngineError> {
+/// The network of that name that keeps its containers apart; where two servers made one each, the first by id. The other is
+/// removed, by both servers alike.
+async fn the_only(daemon: &Daemon) -> Result<Option<String>, EngineError> {
     let filters = HashMap::from([("name".to_owned(), vec![NAME.to_owned()])]);
     let listed = daemon.client.list_networks(Some(ListNetworksOptions { filters: Some(filters) })).await;
     let listed = listed.map_err(|error| daemon.failed("list its networks", &error))?;
@@ -61,7 +75,15 @@ async fn find(daemon: &Daemon) -> Result<Option<String>, EngineError> {
         let mut options = network.options.iter().flatten();
         network.name.as_deref() == Some(NAME) && options.any(|(name, value)| name == APART && value == "false")
     });
-    Ok(ours.filter_map(|network| network.id).min())
+    let mut ids: Vec<_> = ours.filter_map(|network| network.id).collect();
+    ids.sort();
+    let mut ids = ids.into_iter();
+    let first = ids.next();
+    for surplus in ids {
+        // It is gone already, or something runs in it, which then says so.
+        let _ = daemon.client.remove_network(&surplus).await;
+    }
+    Ok(first)
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ impl Docker {
             agent: &self.0.agent,
             output: record.output(),
             word: record.word(),
-            network: network::ensure(daemon, spec.network, self.0.way_out).await?,
+            network: network::ensure(daemon, spec.network, self.0.way_out, &self.0.network).await?,
             hard_limits: self.0.hard_limits,
         };
         Ok(create::body(spec, &around))
