@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use engine::ContainerSpec;
+use engine::{ContainerSpec, ImageRequest, RuntimeChoice};
 
 use crate::bench::Bench;
 
@@ -8,7 +8,16 @@ use crate::bench::Bench;
 /// numbers of a quiet one.
 #[tokio::test]
 async fn a_container_starts_and_ends_in_well_under_a_second() {
-    let bench = Bench::sandbox().await;
+    for runtime in [RuntimeChoice::Auto, RuntimeChoice::Runc] {
+        let mut bench = Bench::sandbox().await;
+        bench.options.runtime = runtime;
+        bench.restart().await;
+        measure(&bench).await;
+    }
+}
+
+async fn measure(bench: &Bench) {
+    bench.engine.prepare(&ImageRequest::of("host")).await.unwrap();
     let mut times = Vec::new();
     for number in 0..10 {
         let spec = ContainerSpec::new(format!("c{number}"), ["true"]);
@@ -21,6 +30,9 @@ async fn a_container_starts_and_ends_in_well_under_a_second() {
     }
     times.sort();
     let (ended, started) = times[times.len() / 2];
-    eprintln!("`true` in the sandbox: started after {started:?}, exit known after {ended:?} (medians of 10)");
+    let runtime = &bench.options.runtime;
+    eprintln!(
+        "`true` in the sandbox, {runtime:?}: started after {started:?}, exit known after {ended:?} (medians of 10)"
+    );
     assert!(ended < Duration::from_millis(900), "{ended:?}");
 }
