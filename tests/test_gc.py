@@ -80,7 +80,7 @@ def test_what_is_not_past_its_time_stays(used, servers):
     server = servers("enforce", "dummy")
     assert all(count == 0 for count, _ in collect(server).values())
     answer = json.loads(run("gc", "--data-dir", server.data_dir, "--json").stdout)
-    assert answer["kept"] == {"executions": "365d", "builds": "365d", "deployments": "365d", "artifacts": "forever"}
+    assert answer["kept"] == {"executions": "365d", "builds": "365d", "deployments": "365d", "artifacts": "forever", "images": "30d"}
 
 
 def test_the_operation_takes_a_truth_value_and_a_root_key(enforcing):
