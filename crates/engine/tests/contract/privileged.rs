@@ -1,5 +1,5 @@
 //! What a container with `privileged` may do more than others, and what not. A Docker daemon in a build is tested in
-//! tests/test_privileged_builds.py.
+//! tests/test_privileged_docker.py.
 
 use engine::{ContainerSpec, Limits};
 
