@@ -33,8 +33,10 @@ pub(super) struct Root {
 impl Root {
     /// The arguments; the tar goes to standard output, without device files: containers get theirs from the engine.
     fn arguments(&self) -> Vec<String> {
-        let mut arguments =
-            vec!["--variant=minbase".to_owned(), "--format=tar".to_owned(), "--skip=output/dev".to_owned()];
+        // Without root only a user namespace makes a root as it is: what else there is feigns it.
+        let mode = if nix::unistd::geteuid().is_root() { "--mode=root" } else { "--mode=unshare" };
+        let mut arguments: Vec<_> =
+            [mode, "--variant=minbase", "--format=tar", "--skip=output/dev"].map(str::to_owned).into();
         arguments.push(format!("--include={}", self.packages.join(",")));
         arguments.extend(LEFT_OUT.iter().map(|path| format!("--dpkgopt=path-exclude={path}")));
         arguments.push(format!("--dpkgopt=path-include={KEPT}"));
@@ -67,10 +69,17 @@ impl Root {
 /// Hands on what it says of its progress, and keeps the last lines.
 fn listen(talk: impl io::BufRead, hear: &impl Fn(&str)) -> Vec<String> {
     let mut last = VecDeque::with_capacity(LAST);
+    // It repeats the script that it runs, to `' exec FOLDER`, which is nobody's news.
+    let mut script = false;
     for line in talk.split(b'\n').map_while(Result::ok) {
         let line = crate::terminal::printable(String::from_utf8_lossy(&line).trim_end());
         if let Some(step) = line.strip_prefix("I: ") {
             hear(step);
+            script = step.starts_with("running --");
+        }
+        if script {
+            script = !line.contains("' exec ");
+            continue;
         }
         if last.len() == LAST {
             last.pop_front();
