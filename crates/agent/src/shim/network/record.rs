@@ -1,7 +1,7 @@
 //! What a container's way out has put on the machine, in the bundle's `network.json`: written before it is there, removed
 //! after it is gone, so that whoever comes later finds what a killed shim left.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -44,12 +44,10 @@ impl Record {
         Ok(Self::Helper { pid, started })
     }
 
-    /// Writes it durably.
+    /// Writes it. Not to the disk: what it names is gone after a crash of the machine, as is what was not written out.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path(folder))?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        File::open(folder)?.sync_all()
+        file.write_all(&serde_json::to_vec(self)?)
     }
 
     /// Forgets it: nothing of it is there any more.
