@@ -17,6 +17,9 @@ use super::machine::Machine;
 use super::{removal, shim_watch};
 use crate::EngineError;
 
+/// How often a shim of a bundle that is not kept is looked at: ten seconds at least. A start takes a tenth of one.
+const STOPPING: usize = 1_000;
+
 /// Does so; containers whose shim lives are left alone.
 pub(super) fn sweep(containers: &Containers, machine: &Machine) -> Result<(), EngineError> {
     let bundles = containers.bundles()?;
@@ -33,13 +36,13 @@ pub(super) fn sweep(containers: &Containers, machine: &Machine) -> Result<(), En
         end_strays(containers, &living);
     }
     for (bundle, kept) in &dead {
-        end(bundle);
-        if !kept {
-            removal::delete(bundle, machine)?;
-        } else if bundle.was_launched() && !bundle.exit().exists() {
-            let path = bundle.exit();
-            let vanished = ExitRecord { code: None, signal: None, oom: false };
-            bundle.write_exit(&vanished).map_err(EngineError::io("cannot write", &path))?;
+        if *kept {
+            end(bundle);
+            record_loss(bundle);
+        } else {
+            stop(bundle)?;
+            end(bundle);
+            discard(bundle, machine);
         }
     }
     if let Some(cgroups) = &machine.cgroups {
@@ -47,6 +50,38 @@ pub(super) fn sweep(containers: &Containers, machine: &Machine) -> Result<(), En
         cgroups.sweep(&prefix, |group| group.strip_prefix(&prefix).is_some_and(|id| living.contains(id)));
     }
     Ok(())
+}
+
+/// Ends a shim of a bundle that is not kept. One that is just starting its container (as for the test of a runtime by a
+/// server that was killed) has nothing to kill yet, and still writes into the bundle: it is waited for.
+fn stop(bundle: &Bundle) -> Result<(), EngineError> {
+    for _ in 0..STOPPING {
+        if !shim_watch::is_alive(bundle)? {
+            break;
+        }
+        kill(bundle);
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// Deletes a bundle that nobody needs. What cannot be deleted now is no reason not to start, and is tried at the next start.
+fn discard(bundle: &Bundle, machine: &Machine) {
+    if let Err(error) = removal::delete(bundle, machine) {
+        tracing::warn!(%error, "what is left of a container stays until the next start");
+    }
+}
+
+/// Records that nobody saw the end of a container that ran, unless its shim did.
+fn record_loss(bundle: &Bundle) {
+    let vanished = ExitRecord { code: None, signal: None, oom: false };
+    if bundle.was_launched()
+        && !bundle.exit().exists()
+        && let Err(error) = bundle.write_exit(&vanished)
+    {
+        // Whoever waits for it finds it lost all the same.
+        tracing::warn!(%error, bundle = %bundle.path().display(), "a container's end cannot be recorded");
+    }
 }
 
 /// Kills what runs in a container.

@@ -112,6 +112,36 @@ async fn a_start_goes_on_with_an_interrupted_removal() {
     assert!(left.iter().all(|name| name == ".runtime.json"), "{left:?}");
 }
 
+/// Killed while it tried out the runtime: the shim goes on for a moment, and makes files that would be in the deletion's way.
+#[tokio::test]
+async fn a_start_waits_for_a_shim_that_nobody_needs() {
+    let mut bench = Bench::sandbox().await;
+    let bundle = bench.folder.path().join("containers/.removed-self-test-7.7.0");
+    fs::create_dir(&bundle).unwrap();
+    let alive = bundle.join("alive");
+    nix::unistd::mkfifo(&alive, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let alive = fs::File::options().read(true).write(true).open(alive).unwrap();
+    let script = r#"for n in $(seq 200); do mkdir -p "$0/disk/$n"; sleep 0.002; done"#;
+    let mut shim = Command::new("sh").args(["-c", script]).arg(&bundle).stdin(alive).spawn().unwrap();
+    bench.restart().await;
+    assert!(shim.try_wait().unwrap().is_some(), "it was not waited for");
+    assert!(!bundle.exists());
+}
+
+#[tokio::test]
+async fn what_cannot_be_deleted_does_not_keep_the_server_from_starting() {
+    let mut bench = Bench::sandbox().await;
+    let bundle = bench.folder.path().join("containers/.removed-a.7.0");
+    fs::create_dir(&bundle).unwrap();
+    fs::write(bundle.join("file"), "").unwrap();
+    let change = |flag: &str| Command::new("chattr").arg(flag).arg(bundle.join("file")).status().unwrap().success();
+    assert!(change("+i"));
+    bench.restart().await;
+    assert!(bundle.exists() && change("-i"));
+    bench.restart().await;
+    assert!(!bundle.exists());
+}
+
 fn first_process(bench: &Bench) -> Pid {
     let text = fs::read_to_string(bench.folder.path().join("containers/a/pid")).unwrap();
     Pid::from_raw(text.trim().parse().unwrap())
