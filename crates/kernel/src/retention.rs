@@ -49,7 +49,13 @@ pub struct Retention {
 impl Default for Retention {
     fn default() -> Self {
         let year = Keep::For(365 * DAY);
-        Self { executions: year, builds: year, deployments: year, artifacts: Keep::Forever, images: Keep::For(30 * DAY) }
+        Self {
+            executions: year,
+            builds: year,
+            deployments: year,
+            artifacts: Keep::Forever,
+            images: Keep::For(30 * DAY),
+        }
     }
 }
 
