@@ -2,8 +2,8 @@
 //! and its end outlive a restart of the server.
 //!
 //! In a session of its own it makes the container's namespaces for users (where Landfall is no root), mounts and network,
-//! lays out the container's root there, has the OCI runtime start the container with standard output and error on the
-//! bundle's output file, says on its standard output whether that worked, waits for the container's first process, and
+//! lays out the container's root there, has the OCI runtime start the container, writes its standard output and error into
+//! the bundle's output file, says on its standard output whether that worked, waits for the container's first process, and
 //! writes how it ended. All mounts are in its own namespace: with the last process they are gone, whoever was killed. Its
 //! standard input is the write end of the bundle's `alive` pipe: while it lives, readers of the pipe wait; when it is gone,
 //! however it went, they see the end.
@@ -18,13 +18,14 @@ mod groups;
 mod identity;
 mod layout;
 pub mod network;
+mod output;
 mod record;
 mod watch;
 mod within;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::{self, PipeWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -43,6 +44,7 @@ pub use groups::Groups;
 pub use identity::{IdRange, Identities};
 pub use layout::{CopiedFile, Folder, Layout, Link, Overlay, TextFile};
 pub(crate) use network::loopback;
+use output::Collector;
 pub use record::{Disk, ExitRecord, Report, Runtime, ShimConfig};
 
 /// How long between two looks at a process that is somebody else's child for a moment still.
@@ -67,9 +69,9 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
 fn run(bundle: &Bundle) -> ExitCode {
     let run = || -> io::Result<()> {
         let config = bundle.read_config()?;
-        let (pid, network) = start(bundle, &config)?;
-        report(&Report::Started { pid: pid.as_raw() });
-        finish(bundle, &config, pid, network)
+        let started = start(bundle, &config)?;
+        report(&Report::Started { pid: started.pid.as_raw() });
+        finish(bundle, &config, started)
     };
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -99,8 +101,16 @@ fn remove(bundle: &Bundle) -> ExitCode {
     }
 }
 
-/// Brings the container to life and answers the process id of its first process.
-fn start(bundle: &Bundle, config: &ShimConfig) -> io::Result<(Pid, network::Attached)> {
+/// A container that runs.
+struct Started {
+    /// Its first process.
+    pid: Pid,
+    network: network::Attached,
+    output: Collector,
+}
+
+/// Brings the container to life.
+fn start(bundle: &Bundle, config: &ShimConfig) -> io::Result<Started> {
     // A shim that is a group leader already (started by hand) stays in its session, which does no harm.
     setsid().ok();
     set_child_subreaper(true)?;
@@ -142,31 +152,51 @@ fn lay_out(bundle: &Bundle, config: &ShimConfig) -> io::Result<()> {
 
 /// Has the runtime start the container, which keeps the network namespace of this process. Where its way out is still being
 /// made, the runtime makes the container meanwhile, and starts its first process after both.
-fn launch(bundle: &Bundle, config: &ShimConfig, network: network::Attached) -> io::Result<(Pid, network::Attached)> {
+fn launch(bundle: &Bundle, config: &ShimConfig, network: network::Attached) -> io::Result<Started> {
+    let (output, writer) = collect_output(bundle, config)?;
     let network = if network.is_ready() {
-        call(bundle, config, &["run", "--detach"], true)?;
+        call(bundle, config, &["run", "--detach"], Some(writer))?;
         network
     } else {
-        call(bundle, config, &["create"], true)?;
+        call(bundle, config, &["create"], Some(writer))?;
         let network = network.ready()?;
-        call(bundle, config, &["start"], false)?;
+        call(bundle, config, &["start"], None)?;
         network
     };
     let pid = std::fs::read_to_string(bundle.pid_file())?;
-    Ok((pid.trim().parse().map(Pid::from_raw).map_err(io::Error::other)?, network))
+    let pid = pid.trim().parse().map(Pid::from_raw).map_err(io::Error::other)?;
+    Ok(Started { pid, network, output })
 }
 
-/// Calls the runtime; `makes` says that this makes the container.
-fn call(bundle: &Bundle, config: &ShimConfig, words: &[&str], makes: bool) -> io::Result<()> {
-    let output = open_output(bundle)?;
+/// What the container writes goes into the bundle, as long as it is no more than its disk may hold.
+fn collect_output(bundle: &Bundle, config: &ShimConfig) -> io::Result<(Collector, PipeWriter)> {
+    let limit = config.disk.as_ref().map(Disk::size).transpose()?;
+    let ended = bundle.clone();
+    Collector::start(open_output(bundle)?, limit, move |output| {
+        let mebibytes = limit.unwrap_or_default() >> 20;
+        // Without the words the end is seen all the same.
+        let _ = writeln!(output, "\nLandfall: ended, for its output was more than {mebibytes} MiB (--build-disk).");
+        if let Some(pid) = ended.first_process() {
+            // It may have ended since.
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    })
+}
+
+/// Calls the runtime; with an `output` it makes the container.
+fn call(bundle: &Bundle, config: &ShimConfig, words: &[&str], output: Option<PipeWriter>) -> io::Result<()> {
     let mut command = Command::new(&config.runtime.program);
     command.args(&config.runtime.options).arg("--root").arg(bundle.runtime_state());
     command.arg("--log").arg(bundle.runtime_log()).args(["--log-format", "json"]).args(words);
-    if makes {
+    if output.is_some() {
         command.arg("--bundle").arg(bundle.path()).arg("--pid-file").arg(bundle.pid_file());
     }
-    let command = command.arg(&config.container).current_dir(bundle.path());
-    let status = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).status()?;
+    command.arg(&config.container).current_dir(bundle.path()).stdin(Stdio::null());
+    match output {
+        Some(output) => command.stdout(output.try_clone()?).stderr(output),
+        None => command.stdout(open_output(bundle)?).stderr(open_output(bundle)?),
+    };
+    let status = command.status()?;
     if status.success() {
         return Ok(());
     }
@@ -190,11 +220,16 @@ fn report(report: &Report) {
 }
 
 /// Waits for the container's end and records it.
-fn finish(bundle: &Bundle, config: &ShimConfig, pid: Pid, network: network::Attached) -> io::Result<()> {
+fn finish(bundle: &Bundle, config: &ShimConfig, started: Started) -> io::Result<()> {
+    let Started { pid, network, output } = started;
     if let Some(Disk::Watched(limit)) = config.disk {
         watch_disk(bundle, limit, pid);
     }
     let (code, signal) = wait_for(pid)?;
+    if let Err(error) = output.finish() {
+        // As with a full disk: how it ended is told all the same.
+        eprintln!("landfall-agent: its output is not whole: {error}");
+    }
     let groups = Groups::new(config.groups.clone());
     let record = ExitRecord { code, signal, oom: groups.oom_killed() };
     bundle.write_exit(&record)?;

@@ -44,6 +44,16 @@ pub enum Disk {
     Watched(u64),
 }
 
+impl Disk {
+    /// How many bytes the container may write.
+    pub(super) fn size(&self) -> std::io::Result<u64> {
+        match self {
+            Self::Image(image) => Ok(image.metadata()?.len()),
+            Self::Watched(limit) => Ok(*limit),
+        }
+    }
+}
+
 /// The one line that the shim writes to its standard output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,6 +8,7 @@ mod cargo_build;
 mod daemons;
 mod deaths;
 mod exec;
+mod hostile;
 mod isolation;
 mod life;
 mod limits;
