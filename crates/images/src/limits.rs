@@ -7,6 +7,10 @@ pub(crate) const CONFIG_BYTES: u64 = 8 << 20;
 /// The most layers: what Docker can run.
 pub(crate) const LAYERS: usize = 127;
 
+/// Bytes of memory for what is kept of a layer's folders until it is unpacked: ten times what large images need, and little
+/// beside what millions of long paths would.
+pub(crate) const FOLDERS_MEMORY: usize = 256 << 20;
+
 /// How much an image may be. What is above is refused before, or cut off while, it is unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

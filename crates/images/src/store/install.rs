@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::{Chain, ImageRecord, LayerRecord, Lock, Store, chains, files};
 use crate::digest::Hashing;
+use crate::limits::FOLDERS_MEMORY;
 use crate::unpack::{Bounded, Bounds, Ownership, decode, sync_all, unpack};
 use crate::{Digest, ImageConfig, ImageError, Limits};
 
@@ -80,7 +81,7 @@ impl Install<'_> {
         let broken = |error: io::Error| explain(&chain.diff_id, error);
         let plain = decode(archive).map_err(broken)?;
         let mut hashing = Hashing::new(Bounded::new(plain, bytes, too_much));
-        let bounds = Bounds { entries, cancelled: self.cancelled };
+        let bounds = Bounds { entries, memory: FOLDERS_MEMORY, cancelled: self.cancelled };
         let unpacked = unpack(&mut hashing, &tree, &parents, Ownership::of_this_process(), &bounds).map_err(broken)?;
         let (diff_id, stream) = hashing.finish().map_err(broken)?;
         if diff_id != chain.diff_id {

@@ -4,7 +4,7 @@ use super::header::{BLOCK, Header};
 use super::pax::Extension;
 use super::{Entry, Kind, broken};
 
-/// The largest extension header: a path and some attributes.
+/// The most that one entry's extension headers are together: a path and some attributes.
 const LARGEST_EXTENSION: u64 = 1 << 20;
 
 /// Reads an archive entry by entry; between two entries it is itself the reader of the first one's content.
@@ -30,15 +30,16 @@ impl<R: Read> TarReader<R> {
     pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         let mut extension = Extension::default();
         let (mut long_path, mut long_link) = (None, None);
+        let mut left = LARGEST_EXTENSION;
         while let Some(block) = self.header()? {
             let header = Header(&block);
             let size = header.size()?;
             match header.kind() {
-                b'x' => extension.read(&self.extension(size)?)?,
+                b'x' => extension.read(&self.extension(size, &mut left)?)?,
                 // What goes for all entries says nothing that is used here; Git writes its commit there.
                 b'g' => self.content(size),
-                b'L' => long_path = Some(self.extension(size)?),
-                b'K' => long_link = Some(self.extension(size)?),
+                b'L' => long_path = Some(self.extension(size, &mut left)?),
+                b'K' => long_link = Some(self.extension(size, &mut left)?),
                 _ => return self.entry(&header, extension, long_path, long_link).map(Some),
             }
         }
@@ -109,10 +110,12 @@ impl<R: Read> TarReader<R> {
         self.padding = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
     }
 
-    fn extension(&mut self, size: u64) -> io::Result<Vec<u8>> {
-        if size > LARGEST_EXTENSION {
+    /// The content of an extension header. All of an entry's are held in memory, so they are bounded together.
+    fn extension(&mut self, size: u64, left: &mut u64) -> io::Result<Vec<u8>> {
+        let Some(rest) = left.checked_sub(size) else {
             return Err(broken(format!("an extension header of the archive is larger than {LARGEST_EXTENSION} bytes")));
-        }
+        };
+        *left = rest;
         self.content(size);
         let mut bytes = Vec::new();
         self.read_to_end(&mut bytes)?;
@@ -229,7 +232,13 @@ mod tests {
         let unknown = TarMaker::default().special("s", b'?').finish();
         let huge = TarMaker::default().extension_of_size(1 << 40).finish();
         let owner = TarMaker::default().pax(&[("uid", b"4294967295")]).file("f", b"").finish();
-        for (archive, part) in [(sparse, "sparse"), (unknown, "unknown"), (huge, "extension"), (owner, "owner")] {
+        // None of them is large, but the entry that they are for never comes.
+        let attribute = vec![b'x'; 90_000];
+        let attributes = |maker: TarMaker, _| maker.pax(&[("SCHILY.xattr.user.x", &attribute)]);
+        let many = (0..12).fold(TarMaker::default(), attributes).file("f", b"").finish();
+        for (archive, part) in
+            [(sparse, "sparse"), (unknown, "unknown"), (huge, "extension"), (owner, "owner"), (many, "extension")]
+        {
             let error = all(&archive).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }

@@ -52,6 +52,8 @@ pub(crate) struct Unpacked {
 /// The most that may be unpacked, and a flag that ends it.
 pub(crate) struct Bounds<'b> {
     pub(crate) entries: u64,
+    /// Bytes of memory for what is kept of folders until all is unpacked.
+    pub(crate) memory: usize,
     pub(crate) cancelled: &'b AtomicBool,
 }
 
@@ -72,6 +74,7 @@ pub(crate) fn unpack(
         parents: parents.iter().map(|parent| Place::open(parent)).collect::<io::Result<_>>()?,
         ownership,
         folders: BTreeMap::new(),
+        memory: bounds.memory,
         last: None,
         unpacked: Unpacked::default(),
     };
@@ -92,6 +95,9 @@ pub(crate) fn unpack(
     layer.finish()
 }
 
+/// About what a part of a path takes besides its bytes.
+const MEMORY_OF_PART: usize = 48;
+
 /// A path by its parts from the layer's root.
 type Parts = Vec<Vec<u8>>;
 
@@ -101,6 +107,8 @@ struct Layer {
     ownership: Ownership,
     /// What folders will be when everything is in them: permissions and time.
     folders: BTreeMap<Parts, (u32, (i64, u32))>,
+    /// About the bytes that they may still take.
+    memory: usize,
     /// The folder of the entry before, for most follow each other in one.
     last: Option<(Parts, OwnedFd)>,
     unpacked: Unpacked,
@@ -127,8 +135,7 @@ impl Layer {
     fn root(&mut self, entry: &Entry) -> io::Result<()> {
         let root = self.place.root()?;
         self.dress_folder(&root, entry)?;
-        self.folders.insert(Vec::new(), (entry.mode, entry.mtime));
-        Ok(())
+        self.remember(&[], (entry.mode, entry.mtime))
     }
 
     fn opaque(&mut self, parts: &[Vec<u8>]) -> io::Result<()> {
@@ -192,8 +199,7 @@ impl Layer {
             self.mark_opaque(&folder)?;
         }
         self.dress_folder(&folder, entry)?;
-        self.folders.insert(parts.to_vec(), (entry.mode, entry.mtime));
-        Ok(())
+        self.remember(parts, (entry.mode, entry.mtime))
     }
 
     fn inner(&self, parent: &OwnedFd, name: &[u8]) -> io::Result<OwnedFd> {
@@ -317,10 +323,19 @@ impl Layer {
                 place::set_owner(folder.as_fd(), b".", stat.st_uid, stat.st_gid)?;
             }
             let time = (stat.st_mtime, u32::try_from(stat.st_mtime_nsec).unwrap_or(0));
-            self.folders.insert(path.to_vec(), (stat.st_mode & 0o7777, time));
-            return Ok(());
+            return self.remember(path, (stat.st_mode & 0o7777, time));
         }
-        self.folders.insert(path.to_vec(), (0o755, (0, 0)));
+        self.remember(path, (0o755, (0, 0)))
+    }
+
+    /// Keeps what a folder will be when everything is in it.
+    fn remember(&mut self, path: &[Vec<u8>], dress: (u32, (i64, u32))) -> io::Result<()> {
+        if self.folders.insert(path.to_vec(), dress).is_none() {
+            let size = path.iter().map(|part| part.len() + MEMORY_OF_PART).sum::<usize>() + MEMORY_OF_PART;
+            let left = self.memory.checked_sub(size);
+            self.memory =
+                left.ok_or_else(|| refused(&path.join(&b'/'), "there are too many folders with long paths"))?;
+        }
         Ok(())
     }
 
@@ -333,5 +348,24 @@ impl Layer {
             place::set_folder_time(&folder, *time)?;
         }
         Ok(self.unpacked)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::testing::TarMaker;
+
+    #[test]
+    fn what_is_kept_of_folders_is_bounded() {
+        let archive = (0..20).fold(TarMaker::default(), |tar, n| tar.file(&format!("{n}/a/b/c/d/e/f/g"), b"")).finish();
+        let unpacked = |memory| {
+            let folder = tempfile::tempdir().unwrap();
+            let bounds = Bounds { entries: 100, memory, cancelled: &AtomicBool::new(false) };
+            unpack(&archive[..], folder.path(), &[], Ownership::of_this_process(), &bounds)
+        };
+        assert!(unpacked(1 << 20).is_ok());
+        assert!(unpacked(10 << 10).unwrap_err().to_string().contains("too many folders"));
     }
 }
