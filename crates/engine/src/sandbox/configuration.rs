@@ -45,13 +45,19 @@ fn process(spec: &ContainerSpec, root: &Root, machine: &Machine) -> Result<Proce
         .args(spec.argv.clone())
         .env(environment(spec, root))
         .cwd(root.workdir(spec))
-        .capabilities(security::capabilities(spec.privileged, machine.capabilities)?)
+        .capabilities(security::capabilities(spec.privileged, grantable(machine))?)
         .rlimits(resources::rlimits(spec.privileged)?)
         // A daemon's containers have programs like sudo and ping.
         .no_new_privileges(!spec.privileged);
     // Where the whole machine wants memory, builds go before what serves. A daemon would have to lower it for its own.
     let process = if spec.privileged { process } else { process.oom_score_adj(FIRST_TO_GO) };
     process.build()
+}
+
+/// What this process may give a container: without control groups nothing but the want of this power keeps root inside from the
+/// machine's disks.
+fn grantable(machine: &Machine) -> u64 {
+    if machine.cgroups.is_some() { machine.capabilities } else { security::without_devices(machine.capabilities) }
 }
 
 /// The container's environment: defaults, the image's own, then what the description says; the shares' `bin` first on PATH.
@@ -152,6 +158,9 @@ mod tests {
         let machine = Machine { cgroups: None, ..Machine::fake() };
         let config = json(&ContainerSpec::new("a", ["true"]), &machine);
         assert!(config["linux"]["cgroupsPath"].is_null() && config["linux"]["resources"].is_null());
+        // Devices are then kept from root inside by this alone.
+        assert!(!config["process"]["capabilities"].to_string().contains("CAP_MKNOD"));
+        assert!(config["process"]["capabilities"].to_string().contains("CAP_CHOWN"));
     }
 
     #[test]

@@ -86,6 +86,11 @@ pub(super) fn capabilities(privileged: bool, own: u64) -> Result<LinuxCapabiliti
         .build()
 }
 
+/// The set without the making of devices.
+pub(super) fn without_devices(own: u64) -> u64 {
+    own & !(1 << number(Capability::Mknod))
+}
+
 /// This process's bounding set, one bit for each capability: what it can give at most. All of them where it cannot be read.
 pub(super) fn own_capabilities() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
