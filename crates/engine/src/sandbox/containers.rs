@@ -35,7 +35,7 @@ pub(super) enum Found {
 /// The last file of a bundle to be written: the description. Without it, nothing was ever started.
 const DESCRIPTION: &str = "container.json";
 /// Removed containers have this in front of their folder's name until all files are deleted.
-const REMOVED: &str = ".removed-";
+pub(super) const REMOVED: &str = ".removed-";
 
 impl Containers {
     /// Opens `DATA_DIR/containers`.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use agent::shim::network::{Config, Filter, Outside, Trial, Way};
 use agent::shim::{Identities, network as shim_network};
 
+use super::containers::REMOVED;
 use super::network_files::LOOPBACK_ONLY;
 use super::network_machine::Surroundings;
 use super::network_plan::{self, Plan};
@@ -241,27 +242,33 @@ fn forward(asked: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// An empty folder, removed with this.
+/// An empty folder, removed with this; named so that the next start of a server that was killed clears it.
 struct Folder(PathBuf);
 
 impl Folder {
     fn make(parent: &Path) -> std::io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = parent.join(format!(".network-{}-{number}", std::process::id()));
-        DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = parent.join(format!("{REMOVED}network.{}.{number}", std::process::id()));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                // Of a server that was killed, with this one's number: in a container that is no coincidence.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => return made.map(|()| Self(path)),
+            }
+        }
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // In the folder of containers, opening it clears what is left.
+        // The next start tries again.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -273,6 +280,20 @@ mod tests {
             folder: std::env::temp_dir(),
             found: OnceLock::new(),
         }
+    }
+
+    #[test]
+    fn what_a_killed_server_left_is_in_nobodys_way_and_cleared_as_containers_are() {
+        let parent = tempfile::tempdir().unwrap();
+        let first = Folder::make(parent.path()).unwrap();
+        let path = first.0.clone();
+        for number in 0..100 {
+            // The first one is there.
+            let _ = fs::create_dir(parent.path().join(format!("{REMOVED}network.{}.{number}", std::process::id())));
+        }
+        assert!(Folder::make(parent.path()).is_ok_and(|another| another.0 != path && another.0.exists()));
+        drop(first);
+        assert!(!path.exists());
     }
 
     #[test]
