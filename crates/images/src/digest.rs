@@ -63,6 +63,7 @@ impl<'de> Deserialize<'de> for Digest {
 }
 
 /// A digest that is being made.
+#[derive(Clone)]
 pub(crate) struct Hasher(ring::digest::Context);
 
 impl Default for Hasher {

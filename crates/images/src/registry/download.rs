@@ -56,6 +56,10 @@ impl Partial {
         Ok(())
     }
 
+    fn is(&self, blob: &Descriptor) -> bool {
+        self.hasher.clone().finish() == blob.digest
+    }
+
     fn restart(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;
@@ -78,10 +82,17 @@ pub(crate) async fn download(
 ) -> Result<(), Fault> {
     let patience = repository.connection.patience;
     let (mut fruitless, mut pause) = (0, patience.pause);
+    // What a crash of the machine left in the file need not be what came: then all is asked for again, once.
+    let mut doubtful = partial.length > 0;
     // A registry that cuts each answer after some bytes is bounded too.
     for _ in 0..patience.tries.saturating_mul(16) {
         let before = partial.length;
         match attempt(repository, blob, &mut partial, progress).await {
+            Ok(()) if doubtful && !partial.is(blob) => {
+                doubtful = false;
+                partial.restart().map_err(on_disk)?;
+                continue;
+            }
             Ok(()) => return verify(blob, partial),
             Err(Fault::Passing(_) | Fault::NoConnection(_)) if fruitless + 1 < patience.tries => {}
             Err(fault) => return Err(fault),

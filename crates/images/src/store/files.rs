@@ -21,7 +21,12 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), ImageError> {
         fs::rename(&temporary, path)?;
         path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     };
-    written().map_err(ImageError::io("cannot write", path))
+    let written = written().map_err(ImageError::io("cannot write", path));
+    if written.is_err() {
+        // On a full disk what is half written would be more of it.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
 }
 
 /// Writes a document.

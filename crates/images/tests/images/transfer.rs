@@ -56,6 +56,20 @@ async fn a_later_pull_goes_on_too_and_by_a_new_process() {
     assert_eq!(pulled(&fake, &place, &made).await.unwrap(), ["bytes=100000-"]);
 }
 
+/// After a crash of the machine a file may have the length that was written, and zeroes in it.
+#[tokio::test]
+async fn what_a_crash_spoiled_is_asked_for_again() {
+    let (fake, made) = (Fake::start().await, made());
+    let digest = Digest::of(&made.layers[0]).to_string();
+    let name = digest.trim_start_matches("sha256:");
+    for (length, asked) in [(100_000, vec!["bytes=100000-", ""]), (made.layers[0].len(), vec![""])] {
+        let place = Place::new();
+        std::fs::write(place.path("images/partial").join(name), vec![0; length]).unwrap();
+        assert_eq!(pulled(&fake, &place, &made).await.unwrap(), asked);
+        assert_eq!(place.images.verify().unwrap(), []);
+    }
+}
+
 #[tokio::test]
 async fn a_registry_without_ranges_is_asked_for_all_again() {
     let (fake, place, made) = (Fake::start().await, Place::new(), made());
