@@ -20,6 +20,7 @@ mod layout;
 pub mod network;
 mod output;
 mod record;
+mod removal;
 mod watch;
 mod within;
 
@@ -46,6 +47,7 @@ pub use layout::{CopiedFile, Folder, Layout, Link, Overlay, TextFile};
 pub(crate) use network::loopback;
 use output::Collector;
 pub use record::{Disk, ExitRecord, Report, Runtime, ShimConfig};
+pub use removal::remove_tree;
 
 /// How long between two looks at a process that is somebody else's child for a moment still.
 const BETWEEN: Duration = Duration::from_millis(1);
@@ -90,7 +92,7 @@ fn remove(bundle: &Bundle) -> ExitCode {
         if let Some(identities) = bundle.read_config()?.identities {
             identities.enter()?;
         }
-        std::fs::remove_dir_all(bundle.path())
+        remove_tree(bundle.path())
     };
     match removed() {
         Ok(()) => ExitCode::SUCCESS,

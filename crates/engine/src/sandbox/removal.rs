@@ -1,7 +1,6 @@
-use std::fs;
 use std::process::{Command, Stdio};
 
-use agent::shim::{Bundle, network};
+use agent::shim::{self, Bundle, network};
 
 use super::machine::Machine;
 use crate::EngineError;
@@ -21,7 +20,7 @@ pub(super) fn delete(bundle: &Bundle, machine: &Machine) -> Result<(), EngineErr
         let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(EngineError::io("cannot remove", path)(std::io::Error::other(words)));
     }
-    fs::remove_dir_all(path).map_err(EngineError::io("cannot remove", path))
+    shim::remove_tree(path).map_err(EngineError::io("cannot remove", path))
 }
 
 #[cfg(test)]

@@ -44,3 +44,15 @@ async fn who_writes_more_than_the_disk_to_its_output_is_ended() {
     let last = String::from_utf8_lossy(&output[64 << 20..]).into_owned();
     assert!(last.contains("more than 64 MiB (--build-disk)"), "{last}");
 }
+
+/// Where no file system of its own keeps a container's size, its folders are the machine's.
+#[tokio::test]
+async fn folders_in_folders_without_end_are_removed() {
+    let bench = Bench::sandbox().await;
+    let script =
+        "cd /usr; exec /usr/bin/python3 -c 'import os\nfor i in range(20000): os.mkdir(\"d\"); os.chdir(\"d\")'";
+    let (exit, output) = bench.run(script).await;
+    assert!(exit.success(), "{output}");
+    let left: Vec<_> = std::fs::read_dir(bench.folder.path().join("containers")).unwrap().flatten().collect();
+    assert!(left.iter().all(|entry| entry.file_name() == ".runtime.json"), "{left:?}");
+}
