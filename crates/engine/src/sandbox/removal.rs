@@ -26,6 +26,8 @@ pub(super) fn delete(bundle: &Bundle, machine: &Machine) -> Result<(), EngineErr
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::fs;
+
     use agent::shim::{IdRange, Identities};
 
     use super::*;
