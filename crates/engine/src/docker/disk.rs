@@ -3,6 +3,8 @@
 //! Daemons can keep a size by themselves on few file systems (xfs mounted for quotas, btrfs, zfs). What a container writes
 //! over its image and to its output counts; a privileged one's `/var/lib/docker` is a volume, which the daemon does not count.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -26,9 +28,16 @@ impl Docker {
     /// What the container has written; `None` where it does not run.
     async fn written(&self, id: &str) -> Result<Option<u64>, EngineError> {
         let Some(layer) = self.0.daemon.written(&self.0.records.name(id)).await? else { return Ok(None) };
-        let output = tokio::fs::metadata(self.0.records.record(id)?.output()).await;
-        Ok(Some(layer + output.map_or(0, |metadata| metadata.len())))
+        let record = self.0.records.record(id)?;
+        // Both are mounted, so that all of the container may write to them.
+        let sizes = [record.output(), record.word()].map(|file| file.metadata().map_or(0, |file| size(&file)));
+        Ok(Some(sizes.iter().fold(layer, |sum, size| sum.saturating_add(*size))))
     }
+}
+
+/// What a file is, or keeps of the disk: space can be taken beyond a file's end.
+fn size(file: &Metadata) -> u64 {
+    file.len().max(file.blocks().saturating_mul(512))
 }
 
 async fn watch(engine: Weak<Inner>, id: String, limit: u64) {
