@@ -65,6 +65,35 @@ def test_a_user_builds_a_folder_without_root(home, program):
     assert not os.path.exists("/usr/new")
 
 
+def test_a_users_killed_run_is_cleared_by_the_next(home, program):
+    # Longer than 2 s: a build that is killed, and one that clears up.
+    folder = os.path.join(home, "src")
+    os.mkdir(folder)
+    spec = os.path.join(folder, "buildspec.yml")
+
+    def write(command: str):
+        with open(spec, "w", encoding="utf-8") as file:
+            file.write(f"version: 0.2\nphases: {{build: {{commands: ['{command}']}}}}\n")
+
+    write("echo begun && sleep 100")
+    os.chown(folder, NOBODY, NOBODY)
+    command = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", program, "run", folder]
+    killed = subprocess.Popen([*command, "--build-network", "none"], env={**CLEAN, "HOME": home}, cwd=home, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert any(line == "begun\n" for line in killed.stdout)
+    finally:
+        # setpriv has become the run.
+        killed.kill()
+        killed.wait()
+    runs = os.path.join(home, ".cache/landfall/runs")
+    assert len(os.listdir(runs)) == 2
+    write("true")
+    done = as_nobody(home, program, "run", folder, "--build-network", "none")
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert os.listdir(runs) == []
+
+
 def test_a_server_says_what_limits_need(home, program):
     done = as_nobody(home, program, "serve", "--data-dir", os.path.join(home, "data"), "--listen", "127.0.0.1:0",
                      "--engine", "sandbox")

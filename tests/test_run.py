@@ -150,7 +150,7 @@ def test_a_failed_command_is_named_with_its_line(app, build, cache):
 
 
 @pytest.mark.parametrize("buildspec, said", [
-    (None, "there is no buildspec.yml in .*Write one, or name another file with --buildspec"),
+    (None, r"there is no buildspec.yml here\. .*Write one, or name another file with --buildspec"),
     ("version: 0.2\nphases:\n  biuld:\n    commands: [make]\n", r"buildspec.yml:4:5: Invalid buildspec phase name: biuld.*\n +4 \| "),
     ("version: 0.2\nphases: [\n", r"buildspec.yml:\d+:\d+: "),
     ("version: 0.9\nphases: {}\n", r"buildspec.yml:1:\d+: Invalid buildspec version: 0.9"),
@@ -263,6 +263,17 @@ def test_ctrl_c_stops_the_build_and_leaves_nothing(app, cache, number):
         assert left(cache) == [] and not sandboxes_of(cache)
     finally:
         process.kill()
+
+
+def test_who_has_read_enough_of_what_is_said_beside_does_not_end_it(app, cache):
+    """As `2>&1 | head -1` does to stderr, here with stdout read on."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([str(LANDFALL), "run"], cwd=app(), env={**CLEAN, "XDG_CACHE_HOME": str(cache)},
+                          stdout=subprocess.PIPE, stderr=writer, text=True, timeout=60, check=False)
+    os.close(writer)
+    assert done.returncode == 0 and "SUCCEEDED" in done.stdout
+    assert left(cache) == []
 
 
 def test_what_a_killed_run_leaves_is_cleared_by_the_next(app, build, tmp_path):

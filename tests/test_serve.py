@@ -1,9 +1,11 @@
 """The server as a program: start, stop, what it refuses."""
 
 import json
+import os
 import re
 import stat
 import subprocess
+import urllib.request
 
 import pytest
 
@@ -32,6 +34,27 @@ def test_the_root_key_is_for_the_owner_only_and_survives_a_restart(servers):
     identity = server.client("sts").get_caller_identity()
     assert identity["Arn"] == "arn:aws:iam::000000000000:root"
     server.stop()
+
+
+def test_a_server_whose_log_nobody_reads_any_more_goes_on(tmp_path):
+    """As under `landfall serve 2>&1 | tee FILE` when tee is gone."""
+    reader, writer = os.pipe()
+    command = [str(LANDFALL), "serve", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path / "data"), "--engine", "dummy",
+               "--auth", "open", "--log", "debug"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=writer)
+    os.close(writer)
+    try:
+        # The log is read no further than to the start.
+        endpoint = server.stdout.readline().decode().split()[-1]
+        os.close(reader)
+        for _ in range(2):
+            with urllib.request.urlopen(endpoint + "/healthz", timeout=10) as reply:
+                assert reply.status == 200
+        server.terminate()
+        assert server.wait(timeout=20) == 0
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_a_second_server_on_the_same_folder_is_refused(servers):

@@ -3,7 +3,7 @@
 
 use crate::client::CallError;
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 /// Something that the user can put right.
@@ -47,17 +47,23 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
+/// Writes a line to stderr. That nobody reads it any more, as after `2>&1 | head`, is no reason to die in the middle of
+/// something.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// The exit code, after telling the user on stderr.
 pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
     let Err(error) = done else { return ExitCode::SUCCESS };
     if error.downcast_ref::<UserError>().is_some() {
-        eprintln!("landfall: {error}");
+        tell(&format!("landfall: {error}"));
         return ExitCode::from(1);
     }
     if let Some(call) = error.downcast_ref::<CallError>().filter(|call| call.is_the_users()) {
-        eprintln!("landfall: {call}");
+        tell(&format!("landfall: {call}"));
         if let Some(step) = call.next_step() {
-            eprintln!("{step}");
+            tell(step);
         }
         return ExitCode::from(1);
     }
@@ -71,6 +77,6 @@ pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
     if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("landfall: {error:#}\nThis is a fault of Landfall. Please report it with the lines above and the log.");
+    tell(&format!("landfall: {error:#}\nThis is a fault of Landfall. Please report it with the lines above and the log."));
     ExitCode::from(70)
 }

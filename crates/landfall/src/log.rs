@@ -22,6 +22,8 @@ pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
+        // Told on stderr, where it would fail again, with a panic: whoever reads the log may be gone before the server.
+        .log_internal_errors(false)
         .try_init();
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What the user sees: the log as it comes, the summary at the end, talk beside both.
 
 use super::lines::{Shown, shown};
+use crate::exit::tell;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IsTerminal as _, Write};
@@ -89,7 +90,7 @@ impl Screen {
     pub(crate) fn say(&self, text: &str) {
         if self.style != Style::Quiet {
             self.idle();
-            eprintln!("{text}");
+            tell(text);
         }
     }
 

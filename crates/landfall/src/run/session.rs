@@ -154,7 +154,9 @@ async fn clear(home: Home) -> anyhow::Result<()> {
     if !containers.is_empty() {
         let kind = kind(&std::fs::read_to_string(home.path().join(ENGINE))?)?;
         let agent = crate::agent_binary::locate(&data_dir)?;
-        let engine = engine::open(engine::EngineOptions::new(kind, &data_dir, agent)).await?;
+        // As for runs themselves: ordinary users have no limits on most machines.
+        let options = engine::EngineOptions::new(kind, &data_dir, agent);
+        let engine = engine::open(engine::EngineOptions { without_limits: true, ..options }).await?;
         for container in containers {
             engine.remove(&container).await?;
         }
