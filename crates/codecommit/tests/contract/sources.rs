@@ -57,7 +57,7 @@ async fn a_checkout_is_a_working_copy_at_the_version_asked_for() {
     ] {
         let out = tempfile::tempdir().unwrap();
         let checkout = server.service.checkout(&caller(), "demo", version, depth).await.unwrap();
-        assert_eq!(checkout.commit, tip);
+        assert_eq!(checkout.commit.as_ref(), Some(&tip));
         checkout.tar.save(out.path().join("copy.tar")).await.unwrap();
         let copy = out.path().join("copy");
         std::fs::create_dir(&copy).unwrap();
