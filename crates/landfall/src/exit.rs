@@ -77,6 +77,8 @@ pub(crate) fn code(done: anyhow::Result<()>) -> ExitCode {
     if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    tell(&format!("landfall: {error:#}\nThis is a fault of Landfall. Please report it with the lines above and the log."));
+    tell(&format!(
+        "landfall: {error:#}\nThis is a fault of Landfall. Please report it with the lines above and the log."
+    ));
     ExitCode::from(70)
 }
