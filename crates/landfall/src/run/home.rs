@@ -7,7 +7,7 @@ use crate::exit::user_error;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 /// The cache folder of this user.
@@ -41,6 +41,7 @@ impl Home {
 
     fn make(runs: &Path) -> io::Result<Self> {
         private_folder(runs)?;
+        runs.ancestors().take(2).try_for_each(not_anothers)?;
         loop {
             let (held, lock) = tempfile::Builder::new().prefix("").suffix(".lock").tempfile_in(runs)?.keep()?;
             // Whoever clears up may have taken it for one that was left, in between.
@@ -87,6 +88,16 @@ fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Where everybody may make folders, one of a name that can be guessed may be somebody else's, who could then bring files in.
+fn not_anothers(path: &Path) -> io::Result<()> {
+    let metadata = path.symlink_metadata()?;
+    let shared = path.starts_with(std::env::temp_dir());
+    if shared && !(metadata.is_dir() && metadata.uid() == nix::unistd::geteuid().as_raw()) {
+        return Err(io::Error::other(format!("{} is another user's", path.display())));
+    }
+    Ok(())
+}
+
 fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -126,6 +137,17 @@ mod tests {
         assert!(!killed.exists() && living.path().exists());
         living.close().unwrap();
         assert_eq!(std::fs::read_dir(cache.path().join("runs")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_cache_that_somebody_else_laid_down_is_refused() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let cache = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(cache.path(), Some(65_534), None).unwrap();
+        let error = Home::new(cache.path()).err().unwrap().to_string();
+        assert!(error.contains("another user's") && error.contains("XDG_CACHE_HOME"), "{error}");
     }
 
     #[test]
