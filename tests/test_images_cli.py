@@ -74,7 +74,10 @@ def test_gc_removes_what_nobody_uses(folder, tmp_path):
 def test_what_cannot_be_done_says_what_can(folder, tmp_path):
     assert "there is no data folder" in refused("images", "ls", "--data-dir", folder)
     folder.mkdir()
-    assert "images" in refused("images", "rm", "none:1", "--data-dir", folder)
+    assert "landfall images ls" in refused("images", "rm", "none:1", "--data-dir", folder)
+    assert "nothing to pull" in refused("images", "pull", "host", "--data-dir", folder)
+    curated = refused("images", "pull", "aws/codebuild/standard:7.0", "--registry-mirror", "docker.io=http://127.0.0.1:1", "--data-dir", folder)
+    assert "landfall images build standard" in curated
     assert "docker save" in refused("images", "load", tmp_path / "none.tar", "--data-dir", folder)
     (tmp_path / "text").write_text("no archive\n")
     assert "text" in refused("images", "load", tmp_path / "text", "--data-dir", folder)
@@ -90,6 +93,8 @@ def test_what_cannot_be_done_says_what_can(folder, tmp_path):
 def test_the_parts_of_the_standard_image_are_told():
     shown = run("images", "build", "standard", "--list").stdout
     assert "python" in shown and "aws" in shown and "golang" in shown
+    parts = {part["name"]: part["usual"] for part in json.loads(run("images", "build", "standard", "--list", "--json").stdout)}
+    assert parts["python"] is True and parts["golang"] is False
     assert "mmdebstrap" in refused("images", "build", "standard", PATH="/nowhere")
 
 

@@ -4,7 +4,7 @@
 //! from the machine: prepare an image, start a container, stream its output, run a command in it, signal
 //! it, wait for its end, remove it, and find it again after a restart.
 //!
-//! - [`sandbox`]: embedded, no daemon: OCI bundles run by `runc`, each under a shim of its own.
+//! - [`sandbox`]: embedded, no daemon: OCI bundles run by `crun` or `runc`, each under a shim of its own.
 //! - [`docker`]: a Docker or Podman daemon on its socket; beside it the sandbox for image `host`.
 //! - [`dummy`]: scripted by environment variables, for tests of what stands above.
 //!

@@ -14,7 +14,7 @@ use crate::{Engine, EngineError};
 pub enum EngineKind {
     /// A Docker or Podman socket where one answers, else the sandbox.
     Auto,
-    /// Embedded, on runc.
+    /// Embedded, on crun or runc.
     Sandbox,
     /// A Docker or Podman socket; image `host` runs in the sandbox.
     Docker,

@@ -66,7 +66,7 @@ impl ImageError {
     /// An image that is not in the store.
     pub(crate) fn not_here(name: &str) -> Self {
         let advice = if name.starts_with("landfall/standard") {
-            "make it with `landfall images build standard`, or run another image in its place with --image-map"
+            "make it with `landfall images build standard`, or run another image in its place (`landfall serve --image-map`)"
         } else if name.starts_with("landfall/") {
             "images of this name are made or loaded here (`landfall images load`), never pulled"
         } else {

@@ -64,7 +64,7 @@ impl Wanted<'_> {
             }
             Fault::NoConnection(_) | Fault::Passing(_) => ImageError::Unreachable(format!(
                 "image {image} cannot be pulled: {said}. Where its registry is not reached, load it from a file with \
-                 `landfall images load`, or run another in its place with --image-map"
+                 `landfall images load`, or run another in its place (`landfall serve --image-map`)"
             )),
             Fault::Lasting(_) => ImageError::Registry(format!("image {image} cannot be pulled: {said}")),
         }

@@ -4,7 +4,8 @@ use super::progress::Line;
 use super::show::{json, line};
 use super::store::{Store, told};
 use crate::exit::user_error;
-use images::{ImageRequest, Password, Platform, PullPolicy, Registries, RegistryCredentials};
+use crate::run::image::{CURATED, HOST};
+use images::{ImageError, ImageRequest, Password, Platform, PullPolicy, Registries, RegistryCredentials};
 use std::io::Read as _;
 
 /// The longest password that is read, in bytes; ECR's have 2,000.
@@ -47,12 +48,16 @@ pub(super) struct Arguments {
 
 /// Pulls, and prints the image's id.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if arguments.reference == HOST {
+        return Err(user_error("image host is this machine's own files: there is nothing to pull"));
+    }
     let images = arguments.store.open(registries(&arguments)?)?;
     let credentials = match arguments.username {
         Some(username) => Some(RegistryCredentials { username, password: Password(password()?) }),
         None => None,
     };
     let shown = Line::begin(&format!("Pulling {}", crate::terminal::printable(&arguments.reference)));
+    let curated = arguments.reference.starts_with(CURATED);
     let request = ImageRequest {
         reference: arguments.reference,
         credentials,
@@ -61,7 +66,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         pull: PullPolicy::Always,
     };
     let image = tokio::select! {
-        pulled = images.pull(&request) => pulled.map_err(told),
+        pulled = images.pull(&request) => pulled.map_err(|error| explain(curated, error)),
         _ = tokio::signal::ctrl_c() => Err(crate::exit::Interrupted.into()),
     };
     shown.end();
@@ -73,6 +78,19 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         println!("{}", image.id);
     }
     Ok(())
+}
+
+/// An error of a pull: what AWS's own images are called is on no registry, unless somebody's mirror has it.
+fn explain(curated: bool, error: ImageError) -> anyhow::Error {
+    match error {
+        ImageError::Unknown(said) | ImageError::Unauthorized(said) | ImageError::Unreachable(said) if curated => {
+            user_error(format!(
+                "{said}\nAWS's own images are on no registry under this name: `landfall images build standard` makes one that \
+                 builds on aws/codebuild/* run on"
+            ))
+        }
+        other => told(other),
+    }
 }
 
 fn registries(arguments: &Arguments) -> anyhow::Result<Registries> {

@@ -2,8 +2,9 @@
 
 use super::show::short;
 use super::store::{Store, told};
-use crate::exit::Failed;
+use crate::exit::{Failed, user_error};
 use crate::terminal::bytes;
+use images::ImageError;
 use serde_json::json;
 
 /// `landfall images rm`.
@@ -34,7 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 );
             }
             Err(error) => {
-                let told = told(error);
+                let told = refused(name, error);
                 if arguments.names.len() == 1 {
                     return Err(told);
                 }
@@ -47,6 +48,16 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     }
     if failed { Err(Failed.into()) } else { Ok(()) }
+}
+
+/// An error of the store; who wanted an image gone is not told how to get it.
+fn refused(name: &str, error: ImageError) -> anyhow::Error {
+    match error {
+        ImageError::NotHere(_) => {
+            user_error(format!("image {name} is not here: `landfall images ls` lists those that are"))
+        }
+        other => told(other),
+    }
 }
 
 fn said(name: &str, image: Option<&str>, freed: u64) -> String {

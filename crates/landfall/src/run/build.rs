@@ -4,7 +4,7 @@ use super::artifacts;
 use super::buildspec::Buildspec;
 use super::call;
 use super::follow::Tail;
-use super::interrupts::Interrupts;
+use super::interrupts::{Interrupts, reached};
 use super::screen::Screen;
 use super::session::Session;
 use crate::exit::{Interrupted, user_error};
@@ -199,12 +199,6 @@ impl Running {
         screen: &Screen,
         interrupts: &mut Interrupts,
     ) -> anyhow::Result<()> {
-        let over = async {
-            match self.deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = tokio::time::sleep(LOOK) => Ok(()),
             () = interrupts.next() => {
@@ -215,7 +209,7 @@ impl Running {
                 self.interrupted = true;
                 self.stop(session).await
             }
-            () = over => {
+            () = reached(self.deadline) => {
                 if self.timed_out || self.interrupted {
                     return Err(user_error(format!("the build could not be stopped within {PATIENCE:?}")));
                 }

@@ -76,7 +76,8 @@ fn missing(source: &Source, wanted: &Path) -> anyhow::Error {
     } else {
         format!("Name the one to use: --buildspec {}", others.join(" or --buildspec "))
     };
-    user_error(format!("there is no {} in {}. {next}", wanted.display(), source.named.display()))
+    let place = if source.named == Path::new(".") { "here".into() } else { format!("in {}", source.named.display()) };
+    user_error(format!("there is no {} {place}. {next}", wanted.display()))
 }
 
 fn looks_like_one(name: &Path) -> bool {

@@ -12,7 +12,7 @@ const STANDARD: &str = "landfall/standard:1";
 /// The machine's own files.
 pub(crate) const HOST: &str = "host";
 /// What AWS's curated images are called: they can be had nowhere.
-const CURATED: &str = "aws/codebuild/";
+pub(crate) const CURATED: &str = "aws/codebuild/";
 
 /// The images of a run; what is said of a stand-in is said once.
 pub(crate) struct Images<'i> {
@@ -78,9 +78,26 @@ pub(crate) async fn prepare(
 
 fn explain(image: &str, error: &EngineError) -> anyhow::Error {
     match error {
-        EngineError::Image(reason) => user_error(format!(
-            "image {image}: {reason}\n--image host builds on this machine's own files, where nothing has to be pulled"
-        )),
+        EngineError::Image(reason) => {
+            let named = if reason.contains(image) { String::new() } else { format!("image {image}: ") };
+            user_error(format!(
+                "{named}{reason}\n--image host builds on this machine's own files, where nothing has to be pulled"
+            ))
+        }
         other => user_error(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_that_cannot_be_had_is_named_once() {
+        for reason in ["image a/b:1 cannot be pulled: no such host", "Error response from daemon: manifest unknown"] {
+            let said = explain("a/b:1", &EngineError::Image(reason.to_owned())).to_string();
+            assert_eq!(said.matches("a/b:1").count(), 1, "{said}");
+            assert!(said.contains(reason) && said.contains("--image host"), "{said}");
+        }
     }
 }

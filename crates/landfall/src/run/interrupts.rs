@@ -1,7 +1,8 @@
-//! Ctrl-C and its like: the first asks to stop, the second does not wait.
+//! What ends a run before its time. Ctrl-C and its like: the first asks to stop, the second does not wait.
 
 use crate::exit::Interrupted;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 /// The signals that ask a run to end.
 pub(crate) struct Interrupts {
@@ -35,5 +36,13 @@ impl Interrupts {
             done = work => done,
             () = self.next() => Err(Interrupted.into()),
         }
+    }
+}
+
+/// Resolves when the time is over; never, where there is no limit.
+pub(crate) async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }

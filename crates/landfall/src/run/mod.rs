@@ -8,7 +8,7 @@ mod buildspec;
 mod environment;
 mod follow;
 mod home;
-mod image;
+pub(crate) mod image;
 mod interrupts;
 mod lines;
 mod out;

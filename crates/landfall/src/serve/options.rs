@@ -54,7 +54,7 @@ pub(crate) struct Options {
     /// What makes the sandbox's containers: `auto` takes crun where it works, else runc; or a program's path
     #[arg(long, value_name = "PROGRAM", default_value = "auto", value_parser = oci_runtime, help_heading = "Builds")]
     pub(crate) oci_runtime: engine::RuntimeChoice,
-    /// What a build in the sandbox may write at most, e.g. 20G; or `none`
+    /// What a build may write to its disk at most, e.g. 20G; or `none`
     #[arg(long, value_name = "SIZE", default_value = "64G", value_parser = str::parse::<Size>, help_heading = "Builds")]
     pub(crate) build_disk: Size,
     /// Run builds also where their memory, processors and processes cannot be limited

@@ -43,8 +43,8 @@ enum Recipes {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  landfall images build standard                        what most builds need: 1.3 GB
-  landfall images build standard --with python,aws          these parts alone
+  landfall images build standard                        what most builds need: 1.4 GB
+  landfall images build standard --with python,aws      these parts alone
   landfall images build standard --without java,docker
   landfall images build standard --list")]
 struct Standard {
@@ -55,7 +55,7 @@ struct Standard {
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     without: Vec<String>,
     /// Print the parts, and make nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["with", "without", "tag", "output", "suite", "mirror", "data_dir"])]
     list: bool,
     /// A further name for the image
     #[arg(long, value_name = "REF")]
@@ -71,7 +71,7 @@ struct Standard {
     mirror: Option<String>,
     #[command(flatten)]
     store: Store,
-    /// The image as JSON, as in `images ls --json`
+    /// The image as JSON, as in `images ls --json`; with --list: [{"name", "about", "usual"}]
     #[arg(long, help_heading = "Output")]
     json: bool,
 }
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let Recipes::Standard(arguments) = &arguments.image;
     let recipe = Recipe::standard()?;
     if arguments.list {
-        println!("{}", recipe.lines().join("\n"));
+        println!("{}", if arguments.json { recipe.json()? } else { recipe.lines().join("\n") });
         return Ok(());
     }
     let order = recipe.order(&arguments.with, &arguments.without).map_err(user_error)?;

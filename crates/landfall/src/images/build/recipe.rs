@@ -1,6 +1,7 @@
 //! What is in the standard image: `packaging/images/standard/recipe.toml`, and which of its parts were asked for.
 
 use serde::Deserialize;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 const STANDARD: &str = include_str!("../../../../../packaging/images/standard/recipe.toml");
@@ -117,6 +118,12 @@ impl Recipe {
             format!("  {:width$}  {}{optional}", part.name, part.about)
         }));
         lines
+    }
+
+    /// The parts with what they are, for programs.
+    pub(super) fn json(&self) -> serde_json::Result<String> {
+        let part = |part: &Part| json!({"name": part.name, "about": part.about, "usual": !part.optional});
+        serde_json::to_string_pretty(&self.part.iter().map(part).collect::<Vec<_>>())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::call;
 use super::super::follow::Tail;
-use super::super::interrupts::Interrupts;
+use super::super::interrupts::{Interrupts, reached};
 use super::super::screen::{Paint, Screen};
 use super::super::session::Session;
 use super::approvals::{Answer, Approvals, Question};
@@ -223,12 +223,6 @@ impl<'e> Execution<'e> {
         screen: &Screen,
         interrupts: &mut Interrupts,
     ) -> anyhow::Result<()> {
-        let over = async {
-            match self.deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = tokio::time::sleep(LOOK) => Ok(()),
             () = interrupts.next() => {
@@ -238,7 +232,7 @@ impl<'e> Execution<'e> {
                 screen.say("stopping the pipeline; Ctrl-C again does not wait for it");
                 self.stop(session, Stopping::Interrupted).await
             }
-            () = over => {
+            () = reached(self.deadline) => {
                 if self.stopping.is_some() {
                     return Err(user_error(format!("the pipeline could not be stopped within {PATIENCE:?}")));
                 }
