@@ -15,8 +15,8 @@ use crate::rules::image::{self, Choice};
 use crate::rules::pull_progress;
 
 /// What the log says where a build can reach nothing but this server.
-const NO_WAY_OUT: &str = "This build has no way out: only Landfall itself can be reached (install passt, or see \
-                          --build-network)";
+const NO_WAY_OUT: &str = "This build has no way out: only Landfall itself can be reached (`landfall doctor` says \
+                          what is missing, unless it is --build-network none)";
 /// How often the log says how far a pull is.
 const TELL: Duration = Duration::from_secs(10);
 

@@ -116,7 +116,10 @@ impl Networks {
             }
         }
         let reasons = reasons.join("; ");
-        tracing::warn!(reasons, "builds reach no other networks: `apt-get install passt` gives them a way out");
+        tracing::warn!(
+            reasons,
+            "builds reach Landfall alone: no way to other networks works here, and each says what it lacks"
+        );
         Err(reasons)
     }
 

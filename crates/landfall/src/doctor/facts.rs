@@ -121,8 +121,10 @@ pub(super) struct Images {
 pub(super) struct WaysOut {
     pub(super) pasta: bool,
     pub(super) slirp4netns: bool,
-    /// /dev/net/tun is there, which both need.
+    /// /dev/net/tun, which both need, can be opened by this user.
     pub(super) tun: bool,
+    /// It is there, but not for this user.
+    pub(super) tun_denied: bool,
 }
 
 /// What the clock says.

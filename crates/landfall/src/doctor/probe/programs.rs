@@ -3,6 +3,7 @@
 use super::super::facts::{Packages, Runtimes, Subordinate, WaysOut};
 use super::super::version::Version;
 use nix::unistd::{User, geteuid};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,8 +19,9 @@ pub(super) fn version(program: &str) -> Option<Version> {
 /// The programs that could give builds a network.
 pub(super) fn ways_out() -> WaysOut {
     let there = |program: &str| find(program).is_some();
-    let tun = Path::new("/dev/net/tun").exists();
-    WaysOut { pasta: there("pasta"), slirp4netns: there("slirp4netns"), tun }
+    let device = Path::new("/dev/net/tun");
+    let tun = File::options().read(true).write(true).open(device).is_ok();
+    WaysOut { pasta: there("pasta"), slirp4netns: there("slirp4netns"), tun, tun_denied: !tun && device.exists() }
 }
 
 /// The programs that make containers.

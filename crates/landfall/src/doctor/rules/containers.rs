@@ -124,6 +124,10 @@ pub(super) fn network(facts: &Facts, install: &str) -> Verdict {
         return ok(format!("builds reach other networks by {way_out}"));
     }
     match facts.ways_out {
+        WaysOut { tun_denied: true, pasta, slirp4netns, .. } if pasta || slirp4netns => warn(
+            format!("{ALONE}: this user may not open /dev/net/tun, which pasta and slirp4netns need"),
+            "sudo chmod 0666 /dev/net/tun",
+        ),
         WaysOut { tun: false, pasta, slirp4netns, .. } if pasta || slirp4netns => warn(
             format!("{ALONE}: there is no /dev/net/tun, which pasta and slirp4netns need"),
             "modprobe tun; in a container, give it the device /dev/net/tun",
@@ -132,8 +136,8 @@ pub(super) fn network(facts: &Facts, install: &str) -> Verdict {
         _ if matches!(facts.sandbox, Sandbox::Ran { .. }) => {
             warn(format!("{ALONE}: pasta or slirp4netns is here, but did not work"), install)
         }
-        WaysOut { pasta: true, .. } => ok("pasta is a way out for builds"),
-        _ => ok("slirp4netns is a way out for builds"),
+        WaysOut { pasta: true, .. } => ok("pasta is here, and is tried with the first build"),
+        _ => ok("slirp4netns is here, and is tried with the first build"),
     }
 }
 

@@ -127,6 +127,15 @@ const CASES: &[Case] = &[
         "modprobe tun",
     ),
     (
+        |facts| {
+            facts.sandbox = Sandbox::NotTried;
+            facts.ways_out = WaysOut { pasta: true, tun_denied: true, ..WaysOut::default() };
+        },
+        "network",
+        Level::Warn,
+        "chmod 0666 /dev/net/tun",
+    ),
+    (
         |facts| without_way_out(facts, WaysOut { pasta: true, tun: true, ..WaysOut::default() }),
         "network",
         Level::Warn,
