@@ -1,10 +1,14 @@
 use std::fs;
 use std::io::ErrorKind;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use crate::images::is_there;
 use crate::lease::lock_of;
-use crate::store::{ImageRecord, NameRecord, Store};
+use crate::store::{self, ImageRecord, NameRecord, Store};
 use crate::{Digest, Image, ImageError, Images};
+
+/// Longer than it takes to write one of the store's own files.
+const WRITING: Duration = Duration::from_secs(3600);
 
 /// Which images a collection removes.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +75,11 @@ impl Images {
                 self.store.forget_holders(&record.id)?;
             }
             let made_here = |name: &&NameRecord| name.id == record.id && name.digest.is_none();
-            let image = self.describe(&record)?;
+            let described = self.describe(&record);
+            if !is_there(&described) {
+                continue;
+            }
+            let image = described?;
             let kept = unused.only_pulled && names.iter().any(|name| made_here(&name));
             if image.used >= unused.since || image.in_use || kept {
                 continue;
@@ -84,7 +92,7 @@ impl Images {
             }
         }
         collected.bytes = if unused.dry_run { self.orphans(&gone)?.1 } else { self.collect_layers()? };
-        collected.bytes += self.old_downloads(unused)?;
+        collected.bytes += self.old_downloads(unused)? + self.cut_off_writes(unused)?;
         Ok(collected)
     }
 
@@ -145,6 +153,25 @@ impl Images {
                 lock.retire()?;
             } else {
                 store.clear_leftovers(&layer)?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Removes what writers that were killed have left beside the store's files; those that are written just now are younger.
+    fn cut_off_writes(&self, unused: &Unused) -> Result<u64, ImageError> {
+        let before = unused.since.checked_sub(WRITING).unwrap_or(SystemTime::UNIX_EPOCH);
+        let mut bytes = 0;
+        for part in ["images", "names", "blobs"] {
+            for name in self.store.names_in(part)?.into_iter().filter(|name| name.contains(store::UNFINISHED)) {
+                let path = self.store.path(part).join(name);
+                let Ok(metadata) = fs::metadata(&path) else { continue };
+                if metadata.modified().is_ok_and(|modified| modified < before) {
+                    bytes += metadata.len();
+                    if !unused.dry_run {
+                        store::remove(&path)?;
+                    }
+                }
             }
         }
         Ok(bytes)

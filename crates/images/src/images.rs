@@ -86,8 +86,8 @@ impl Images {
     pub fn list(&self) -> Result<Vec<Image>, ImageError> {
         let names = self.store.names()?;
         let records = self.store.images()?;
-        let mut images: Vec<_> =
-            records.iter().map(|record| self.describe_among(record, &names)).collect::<Result<_, _>>()?;
+        let described = records.iter().map(|record| self.describe_among(record, &names));
+        let mut images: Vec<_> = described.filter(is_there).collect::<Result<_, _>>()?;
         images.sort_by(|a, b| {
             let key = |image: &Image| (image.references.is_empty(), image.references.clone(), image.id.clone());
             key(a).cmp(&key(b))
@@ -170,7 +170,13 @@ impl Images {
         self.describe_among(record, &self.store.names()?)
     }
 
+    /// Another process may remove the image meanwhile: then it is not here.
     fn describe_among(&self, record: &ImageRecord, names: &[NameRecord]) -> Result<Image, ImageError> {
+        let gone = || !self.store.image_file(&record.id).exists();
+        self.look_at(record, names).map_err(|error| if gone() { ImageError::not_here(record.id.hex()) } else { error })
+    }
+
+    fn look_at(&self, record: &ImageRecord, names: &[NameRecord]) -> Result<Image, ImageError> {
         let path = self.store.image_file(&record.id);
         let metadata = std::fs::metadata(&path).and_then(|metadata| metadata.modified());
         let mine = names.iter().filter(|name| name.id == record.id);
@@ -187,4 +193,9 @@ impl Images {
             run: record.run.clone(),
         })
     }
+}
+
+/// Whether an image was not removed by somebody else while it was looked at.
+pub(crate) fn is_there(described: &Result<Image, ImageError>) -> bool {
+    !matches!(described, Err(ImageError::NotHere(_)))
 }

@@ -9,11 +9,14 @@ use serde::de::DeserializeOwned;
 
 use crate::ImageError;
 
+/// Stands in the name of a file as long as it is being written, or for ever where its writer was killed.
+pub(crate) const UNFINISHED: &str = ".new-";
+
 /// Writes a file durably and whole, over what is there.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), ImageError> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let temporary = path.with_extension(format!("new-{}-{number}", std::process::id()));
+    let temporary = path.with_extension(format!("{}{}-{number}", &UNFINISHED[1..], std::process::id()));
     let written = || -> io::Result<()> {
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(bytes)?;
@@ -46,7 +49,7 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, I
 }
 
 /// Removes a file; one that is not there is no error.
-pub(super) fn remove(path: &Path) -> Result<(), ImageError> {
+pub(crate) fn remove(path: &Path) -> Result<(), ImageError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         done => done.map_err(ImageError::io("cannot remove", path)),

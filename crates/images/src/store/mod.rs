@@ -21,6 +21,7 @@ mod locks;
 mod records;
 mod uses;
 
+pub(crate) use files::{UNFINISHED, remove};
 pub(crate) use install::{Install, Reservation};
 pub(crate) use layers::{Chain, chains};
 pub(crate) use locks::Lock;

@@ -41,6 +41,41 @@ fn the_last_name_takes_the_image_along() {
 }
 
 #[test]
+fn what_killed_writers_left_goes_when_nobody_can_be_at_it_any_more() {
+    let place = Place::new();
+    import(&place, "a:1", b"1");
+    for part in ["images", "names", "blobs"] {
+        fs::write(place.path("images").join(part).join("abc.new-7-0"), b"12345").unwrap();
+    }
+    let now = Unused { since: later(), only_pulled: true, dry_run: false };
+    assert_eq!(place.images.collect(&now).unwrap().bytes, 0, "they may be written just now");
+    let in_two_hours = Unused { since: later() + Duration::from_secs(7200), ..now };
+    assert_eq!(place.images.collect(&in_two_hours).unwrap().bytes, 15);
+    assert_eq!((place.count("images"), place.count("names"), place.images.list().unwrap().len()), (1, 1, 1));
+}
+
+/// Lists and collections see images that others remove just then.
+#[test]
+fn lists_and_collections_go_on_beside_removals() {
+    let place = Place::new();
+    let images = place.images.clone();
+    std::thread::scope(|scope| {
+        let changes = scope.spawn(|| {
+            for turn in 0..30 {
+                import(&place, "a:1", format!("{turn}").as_bytes());
+                // A collection that looks at it just now holds it.
+                while matches!(place.images.remove("a:1"), Err(ImageError::InUse { .. })) {}
+            }
+        });
+        let nothing = Unused { since: SystemTime::UNIX_EPOCH, only_pulled: false, dry_run: false };
+        while !changes.is_finished() {
+            images.list().unwrap();
+            images.collect(&nothing).unwrap();
+        }
+    });
+}
+
+#[test]
 fn by_id_all_names_go() {
     let place = Place::new();
     let image = import(&place, "a:1", b"1");
