@@ -234,7 +234,8 @@ fn finish(bundle: &Bundle, config: &ShimConfig, started: Started) -> io::Result<
     }
     let groups = Groups::new(config.groups.clone());
     let record = ExitRecord { code, signal, oom: groups.oom_killed() };
-    bundle.write_exit(&record)?;
+    // Where it cannot be written, as on a full disk, the rest goes all the same.
+    let recorded = bundle.write_exit(&record);
     if let Err(error) = network.detach() {
         // The bundle's record says what is left, and the engine clears it with the bundle.
         eprintln!("landfall-agent: {error}");
@@ -243,7 +244,7 @@ fn finish(bundle: &Bundle, config: &ShimConfig, started: Started) -> io::Result<
         // The runtime's state is what is left of the container besides the bundle; without it, nothing is left to delete.
         std::fs::remove_dir_all(bundle.runtime_state())?;
     }
-    Ok(())
+    recorded
 }
 
 /// Ends a container that writes too much where no file system of its own keeps it from that, and says so in its output.
