@@ -9,16 +9,23 @@ use tempfile::TempDir;
 /// The user who has nothing.
 const NOBODY: &str = "65534";
 
+/// Where that user can go, too: what cargo builds may lie in somebody's home. On a disk, as overlays want it.
+const OPEN: &str = "/var/tmp";
+
 /// A data folder of that user's.
 fn data_dir() -> TempDir {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = tempfile::tempdir_in(OPEN).unwrap();
     std::os::unix::fs::chown(folder.path(), Some(65534), Some(65534)).unwrap();
     folder
 }
 
 /// Runs a script in a container as that user: what the test's program prints.
 fn run(folder: &Path, ranges: &str, script: &str, further: Option<&str>) -> String {
-    let file = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let place = tempfile::tempdir_in(OPEN).unwrap();
+    fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let program = place.path().join("program");
+    fs::copy(env!("CARGO_BIN_EXE_engine-test-program"), &program).unwrap();
+    let file = tempfile::NamedTempFile::new_in(OPEN).unwrap();
     fs::write(file.path(), ranges).unwrap();
     fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     // In a mount namespace of its own the machine has the ranges that this test wants.
@@ -27,7 +34,8 @@ fn run(folder: &Path, ranges: &str, script: &str, further: Option<&str>) -> Stri
     let output = Command::new("unshare")
         .args(["-m", "sh", "-c", as_nobody, "sh"])
         .arg(file.path())
-        .args([env!("CARGO_BIN_EXE_engine-test-program"), "rootless"])
+        .arg(program)
+        .arg("rootless")
         .arg(folder)
         .arg(script)
         .args(further)
