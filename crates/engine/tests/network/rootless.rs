@@ -1,15 +1,22 @@
 //! The ways out of an ordinary user: `nobody`.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::world::{MACHINE, NAME, World, on_a_machine, secret_at};
 
 /// What a script writes in a container of that user's, and how it ends.
 fn run(way: &str, script: &str) -> String {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    // What cargo builds may lie in somebody's home, where this user cannot go.
+    let (folder, place) = (tempfile::tempdir_in("/var/tmp").unwrap(), tempfile::tempdir_in("/var/tmp").unwrap());
     std::os::unix::fs::chown(folder.path(), Some(65534), Some(65534)).unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = place.path().join("program");
+    fs::copy(env!("CARGO_BIN_EXE_engine-test-program"), &program).unwrap();
     let output = Command::new("setpriv")
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", env!("CARGO_BIN_EXE_engine-test-program")])
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+        .arg(program)
         .arg("rootless")
         .arg(folder.path())
         .arg(format!("exec /usr/bin/python3 -c \"{script}\""))
