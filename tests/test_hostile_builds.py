@@ -173,11 +173,9 @@ def phase(build: dict, name: str) -> dict:
 def test_a_fork_bomb_ends_at_the_limit_of_processes(attack):
     """A shell's, since it is small: thousands of interpreters would be a bomb of memory instead."""
     build, log = attack.run(buildspec(
-        # It ends with its own limit: no shell of it can start another one.
-        "( bomb() { bomb | bomb & }; bomb ) 2>/dev/null; true",
-        # As many as may be, counted by a shell that need not start anything for it.
-        f"sh -c 'while :; do sleep 300 & done; : {MARK}' 2>/dev/null || {{ set -- /proc/[0-9]*; echo refused \"at\" $#; }}",
-        "while :; do :; done",
+        # As many as may be, counted by a shell that need not start anything for it; then a bomb where nothing is left.
+        f"sh -c 'while :; do sleep 300 & done; : {MARK}' 2>/dev/null || {{ set -- /proc/[0-9]*; echo refused \"at\" $#; }}; "
+        "bomb() { bomb | bomb & }; bomb; while :; do :; done",
     ), stop_when="refused at")
     # It may have failed before it was stopped, since its agent needs a process after each command.
     assert build["buildStatus"] in ("STOPPED", "FAILED")
