@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::Options;
-use crate::client::Client;
-use crate::process::Server;
 use crate::report::{Budget, Figure, micros};
+use testbed::client::Client;
+use testbed::process::Server;
 
 /// Connections that write at once.
 const WRITERS: usize = 4;
@@ -30,7 +30,7 @@ const STREAM: &str = "lines";
 const TARGET: &str = "Logs_20140328";
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
-    let server = Server::landfall(options, &["--engine", "dummy", "--auth", "enforce"])?;
+    let server = Server::landfall(&options.landfall, &options.folder, &["--engine", "dummy", "--auth", "enforce"])?;
     let ours = write(&server, BATCHES).await?;
     let begin = Instant::now();
     let read = read_back(&server.client).await?;
@@ -39,7 +39,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
     let bare = bare(server.folder.path())?;
     drop(server);
 
-    let moto = Server::moto(options)?;
+    let moto = Server::moto(&options.moto, &options.folder)?;
     moto.answer().await?;
     let peer = write(&moto, MOTO_BATCHES).await?;
     let lines = BATCHES * LINES;
@@ -106,7 +106,7 @@ async fn write(server: &Server, batches: usize) -> anyhow::Result<Cost> {
 
 /// A full put; its text is made once, so that the client costs little.
 fn put() -> anyhow::Result<Value> {
-    let now = crate::now()?.as_millis();
+    let now = testbed::now()?.as_millis();
     let now = u64::try_from(now)?;
     let line = |number: usize| json!({"timestamp": now, "message": format!("line {number:<59}")});
     let events: Vec<Value> = (0..LINES).map(line).collect();

@@ -2,19 +2,16 @@
 //!
 //! Each group is one file with one `measure`, which gives [`Figure`]s. `benches/run` builds what this needs.
 
-mod client;
 mod containers;
 mod logs;
 mod peers;
 mod pipelines;
-mod process;
 mod reads;
 mod report;
 mod start;
 mod writes;
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum};
 
@@ -63,12 +60,6 @@ impl Group {
             Self::Pipelines => pipelines::measure(options).await,
         }
     }
-}
-
-/// The time since the epoch.
-#[expect(clippy::disallowed_methods, reason = "what is measured runs by the machine's clock")]
-fn now() -> anyhow::Result<Duration> {
-    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?)
 }
 
 #[tokio::main]

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::Options;
-use crate::client::Connection;
-use crate::process::Server;
 use crate::reads::{action, role};
 use crate::report::{Budget, Figure, median, millis};
+use testbed::client::Connection;
+use testbed::process::Server;
 
 const PUSHES: usize = 20;
 const FIRST_COMMAND: Duration = Duration::from_millis(150);
@@ -59,7 +59,7 @@ struct Times {
 /// Pushes one after the other; each finds the pool full, as after the pause that people make between pushes.
 async fn pushes(options: &Options, pool: &str) -> anyhow::Result<Times> {
     let arguments = ["--auth", "open", "--engine", "sandbox", "--image-map", "*=host", "--pool", pool];
-    let server = Server::landfall(options, &arguments)?;
+    let server = Server::landfall(&options.landfall, &options.folder, &arguments)?;
     let mut connection = server.client.connection();
     prepare(&mut connection).await?;
     let url = format!("http://test:test@{}/v1/repos/benchmark", server.client.authority);
@@ -175,7 +175,7 @@ impl WorkingCopy {
         self.git(&["add", "--all"])?;
         self.git(&["commit", "--quiet", "--message", "change"])?;
         self.git(&["push", "--quiet", &self.url, "main"])?;
-        crate::now()
+        testbed::now()
     }
 
     fn git(&self, arguments: &[&str]) -> anyhow::Result<()> {

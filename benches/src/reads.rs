@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::Options;
-use crate::client::Connection;
-use crate::process::Server;
 use crate::report::{Budget, Figure, micros};
+use testbed::client::Connection;
+use testbed::process::Server;
 
 /// Requests for one figure, of each client.
 const REQUESTS: u32 = 2_000;
@@ -19,8 +19,8 @@ const CLIENTS: [u32; 2] = [16, 1];
 const BUDGET: Duration = Duration::from_micros(80);
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
-    let server = Server::landfall(options, &["--engine", "dummy", "--auth", "enforce"])?;
-    let moto = Server::moto(options)?;
+    let server = Server::landfall(&options.landfall, &options.folder, &["--engine", "dummy", "--auth", "enforce"])?;
+    let moto = Server::moto(&options.moto, &options.folder)?;
     for server in [&server, &moto] {
         server.answer().await?;
         prepare(&mut server.client.connection()).await?;

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::Options;
-use crate::process::Server;
 use crate::report::{Budget, Figure, median, millis};
+use testbed::process::Server;
 
 const STARTS: usize = 11;
 const MOTO_STARTS: usize = 3;
@@ -12,8 +12,9 @@ const MOTO_STARTS: usize = 3;
 const REST: Duration = Duration::from_secs(2);
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
-    let (start, memory) = measured(STARTS, || Server::landfall(options, &["--engine", "dummy"])).await?;
-    let (moto_start, moto_memory) = measured(MOTO_STARTS, || Server::moto(options)).await?;
+    let (start, memory) =
+        measured(STARTS, || Server::landfall(&options.landfall, &options.folder, &["--engine", "dummy"])).await?;
+    let (moto_start, moto_memory) = measured(MOTO_STARTS, || Server::moto(&options.moto, &options.folder)).await?;
     let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
     Ok(vec![
         Figure {

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::Options;
-use crate::process::Server;
 use crate::report::{Budget, Figure, micros};
+use testbed::process::Server;
 
 const CLIENTS: usize = 64;
 /// Writes for one figure.
@@ -22,7 +22,7 @@ const CPU_BUDGET: Duration = Duration::from_micros(150);
 const ENOUGH: f64 = 10_000.0;
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
-    let server = Server::landfall(options, &["--engine", "dummy", "--auth", "enforce"])?;
+    let server = Server::landfall(&options.landfall, &options.folder, &["--engine", "dummy", "--auth", "enforce"])?;
     let writes = Writes::of(&server);
     writes.batch(1_000).await?;
     let disk = syncs_per_second(server.folder.path(), Duration::from_secs(3))?;
@@ -33,7 +33,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
     let written = writes.written();
     drop(server);
 
-    let moto = Server::moto(options)?;
+    let moto = Server::moto(&options.moto, &options.folder)?;
     moto.answer().await?;
     let peer = Writes::of(&moto).batch(MOTO_WRITES).await?;
     let flat = many.rate / few.rate;

@@ -13,7 +13,9 @@ fn allowed(package: &str) -> BTreeSet<&'static str> {
     let names: &[&'static str] = match package {
         "landfall-agent" => &["sigv4"],
         "sigv4" | "kernel" => &[],
-        "benches" => &["engine", "sigv4"],
+        "testbed" => &["sigv4"],
+        "benches" => &["engine", "sigv4", "testbed"],
+        "xtask" => &["testbed"],
         "aws-shape" => &["kernel"],
         "aws-model-catalogue" => &[
             "aws-shape",

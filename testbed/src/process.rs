@@ -9,32 +9,36 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
-use crate::Options;
 use crate::client::{Client, Key};
 
 /// How long a server may take to answer at all.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server on a folder of its own; both end with it.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
-    pub(crate) client: Client,
-    pub(crate) folder: TempDir,
+    /// Asks it as its root user.
+    pub client: Client,
+    /// Its data folder is `data` in here, its log the file `log`.
+    pub folder: TempDir,
 }
 
 impl Server {
-    /// Landfall, ready to answer.
-    pub(crate) fn landfall(options: &Options, arguments: &[&str]) -> anyhow::Result<Self> {
-        let folder = TempDir::with_prefix_in("landfall-bench-", &options.folder)?;
+    /// `program serve` with these arguments on an empty data folder below `place`, ready to answer.
+    ///
+    /// # Errors
+    /// It did not start; its log is in the text.
+    pub fn landfall(program: &Path, place: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        let folder = TempDir::with_prefix_in("landfall-bench-", place)?;
         let data = folder.path().join("data");
-        let mut child = Command::new(&options.landfall)
+        let mut child = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(&data)
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(folder.path().join("log"))?)
             .spawn()
-            .with_context(|| options.landfall.display().to_string())?;
+            .with_context(|| program.display().to_string())?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line)?;
         let Some(authority) = line.trim().strip_prefix("listening on http://") else {
@@ -45,21 +49,27 @@ impl Server {
     }
 
     /// moto's server, which may not answer yet.
-    pub(crate) fn moto(options: &Options) -> anyhow::Result<Self> {
-        let folder = TempDir::with_prefix_in("moto-bench-", &options.folder)?;
+    ///
+    /// # Errors
+    /// It did not start.
+    pub fn moto(program: &Path, place: &Path) -> anyhow::Result<Self> {
+        let folder = TempDir::with_prefix_in("moto-bench-", place)?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let child = Command::new(&options.moto)
+        let child = Command::new(program)
             .args(["--host", "127.0.0.1", "--port", &port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .with_context(|| options.moto.display().to_string())?;
+            .with_context(|| program.display().to_string())?;
         let client = Client::new(&format!("127.0.0.1:{port}"), Key::any());
         Ok(Self { child, client, folder })
     }
 
     /// Asks who it is until it answers.
-    pub(crate) async fn answer(&self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// It does not for a minute.
+    pub async fn answer(&self) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.client.connection().query("sts", "GetCallerIdentity", "2011-06-15", "").await {
@@ -71,13 +81,19 @@ impl Server {
     }
 
     /// CPU time that the process has used, in steps of 10 ms.
-    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+    ///
+    /// # Errors
+    /// The process is gone.
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         cpu_of(&stat).context("no CPU time in /proc/PID/stat")
     }
 
     /// Bytes of memory that the process holds.
-    pub(crate) fn memory(&self) -> anyhow::Result<u64> {
+    ///
+    /// # Errors
+    /// The process is gone.
+    pub fn memory(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         memory_of(&status).context("no VmRSS in /proc/PID/status")
     }

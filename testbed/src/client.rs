@@ -10,69 +10,77 @@ use serde_json::Value;
 use sigv4::{AmzDate, Credentials, Payload, Signer};
 use tokio::net::TcpStream;
 
-pub(crate) const REGION: &str = "us-east-1";
+/// The region of every request.
+pub const REGION: &str = "us-east-1";
 
 /// An access key.
 #[derive(Clone)]
-pub(crate) struct Key {
-    pub(crate) id: String,
-    pub(crate) secret: String,
+pub struct Key {
+    /// `AKIA…`
+    pub id: String,
+    /// The secret access key.
+    pub secret: String,
 }
 
 impl Key {
     /// For servers that take any.
-    pub(crate) fn any() -> Self {
+    pub fn any() -> Self {
         Self { id: "test".to_owned(), secret: "test".to_owned() }
     }
 }
 
 /// Where to ask, and as whom.
 #[derive(Clone)]
-pub(crate) struct Client {
-    pub(crate) authority: String,
+pub struct Client {
+    /// `HOST:PORT`
+    pub authority: String,
     key: Key,
 }
 
 impl Client {
-    pub(crate) fn new(authority: &str, key: Key) -> Self {
+    /// A client of the server at `authority`.
+    pub fn new(authority: &str, key: Key) -> Self {
         Self { authority: authority.to_owned(), key }
     }
 
     /// A connection of its own, made with the first call.
-    pub(crate) fn connection(&self) -> Connection {
+    pub fn connection(&self) -> Connection {
         Connection { client: self.clone(), sender: None }
     }
 }
 
 /// One connection, kept for as long as the server keeps it.
-pub(crate) struct Connection {
+pub struct Connection {
     client: Client,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Connection {
     /// An operation of a JSON service; `target` is `Prefix.Operation`.
-    pub(crate) async fn json(&mut self, service: &str, target: &str, input: &Value) -> anyhow::Result<Value> {
+    ///
+    /// # Errors
+    /// The connection broke, or the reply is no success: then its status and body are in the text.
+    pub async fn json(&mut self, service: &str, target: &str, input: &Value) -> anyhow::Result<Value> {
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
         let reply = self.send("POST", "/", service, &headers, input.to_string()).await?;
         if reply.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&reply)?) }
     }
 
     /// An operation of a query service; `fields` is the encoded rest of the form.
-    pub(crate) async fn query(
-        &mut self,
-        service: &str,
-        action: &str,
-        version: &str,
-        fields: &str,
-    ) -> anyhow::Result<Bytes> {
+    ///
+    /// # Errors
+    /// As [`Connection::json`].
+    pub async fn query(&mut self, service: &str, action: &str, version: &str, fields: &str) -> anyhow::Result<Bytes> {
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let form = format!("Action={action}&Version={version}&{fields}");
         self.send("POST", "/", service, &headers, form).await
     }
 
     /// Makes a bucket.
-    pub(crate) async fn bucket(&mut self, name: &str) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// As [`Connection::json`].
+    pub async fn bucket(&mut self, name: &str) -> anyhow::Result<()> {
         self.send("PUT", &format!("/{name}"), "s3", &[], String::new()).await.map(drop)
     }
 
