@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::time::{Instant, sleep};
 
@@ -52,11 +53,25 @@ async fn accept(listener: TcpListener, socket: PathBuf) {
     }
 }
 
-async fn carry(mut client: TcpStream, socket: PathBuf) {
-    if let Ok(mut server) = reach(&socket).await {
-        // Either side may break off at any time; both ends see it by the closed connection.
-        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+async fn carry(client: TcpStream, socket: PathBuf) {
+    if let Ok(server) = reach(&socket).await {
+        join(client, server).await;
     }
+}
+
+/// Carries bytes both ways until both ends are done. An end that takes no more is still heard out: a server may answer,
+/// and hang up, before it has read all that it was sent.
+pub async fn join(one: impl AsyncRead + AsyncWrite, other: impl AsyncRead + AsyncWrite) {
+    let (one, other) = (tokio::io::split(one), tokio::io::split(other));
+    tokio::join!(pass(one.0, other.1), pass(other.0, one.1));
+}
+
+/// Passes on what `from` says; what `to` takes no more is read and dropped, since unread bytes would reset the
+/// connection under the other direction. Either side may break off at any time.
+async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
+    let _ = tokio::io::copy(&mut from, &mut to).await;
+    let _ = to.shutdown().await;
+    let _ = tokio::io::copy(&mut from, &mut tokio::io::sink()).await;
 }
 
 async fn reach(socket: &Path) -> io::Result<UnixStream> {
@@ -73,7 +88,7 @@ async fn reach(socket: &Path) -> io::Result<UnixStream> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::AsyncReadExt;
     use tokio::net::UnixListener;
 
     use super::*;
@@ -95,6 +110,26 @@ mod tests {
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert_eq!((&got, answer.as_str()), (b"ping", "pong"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_arrives_although_the_request_was_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("aws.sock");
+        let address = forward("127.0.0.1:0", socket.clone()).await.unwrap();
+        let listener = UnixListener::bind(&socket).unwrap();
+        for _ in 0..200 {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            let (mut server, _) = listener.accept().await.unwrap();
+            server.write_all(b"too large").await.unwrap();
+            drop(server);
+            // The forwarder meets a closed socket with the first of these, or with the second.
+            let _ = client.write_all(&[0; 4096]).await;
+            let _ = client.write_all(&[0; 4096]).await;
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert_eq!(answer, "too large");
+        }
     }
 
     #[tokio::test]

@@ -89,12 +89,11 @@ impl Hosts {
 
 /// Carries a host's connections to the server's port.
 async fn forward(socket: UnixListener, authority: String) {
-    while let Ok((mut inside, _)) = socket.accept().await {
+    while let Ok((inside, _)) = socket.accept().await {
         let authority = authority.clone();
         tokio::spawn(async move {
-            if let Ok(mut server) = TcpStream::connect(authority).await {
-                // Either side may hang up at any time.
-                let _ = tokio::io::copy_bidirectional(&mut inside, &mut server).await;
+            if let Ok(server) = TcpStream::connect(authority).await {
+                agent::forward::join(inside, server).await;
             }
         });
     }
