@@ -166,6 +166,8 @@ fn with_parent(name: &str) -> Option<(Pid, Pid)> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::iter;
+
     use super::*;
 
     fn sh(script: &str) -> Command {
@@ -196,7 +198,8 @@ mod tests {
             tokio::task::yield_now().await;
         };
         assert!(descendants(getpid()).contains(&below[0]));
-        for pid in below.into_iter().chain([running.pid]) {
+        // The shell first: it would end by itself once its children have.
+        for pid in iter::once(running.pid).chain(below) {
             kill(pid, Signal::SIGKILL).unwrap();
         }
         assert_eq!(running.exit.await.unwrap(), 137);
