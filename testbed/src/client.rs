@@ -62,7 +62,7 @@ impl Connection {
     /// The connection broke, or the reply is no success: then its status and body are in the text.
     pub async fn json(&mut self, service: &str, target: &str, input: &Value) -> anyhow::Result<Value> {
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-        let reply = self.send("POST", "/", service, &headers, input.to_string()).await?;
+        let reply = self.send("POST", "/", service, &headers, input.to_string().into_bytes()).await?;
         if reply.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&reply)?) }
     }
 
@@ -73,7 +73,7 @@ impl Connection {
     pub async fn query(&mut self, service: &str, action: &str, version: &str, fields: &str) -> anyhow::Result<Bytes> {
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let form = format!("Action={action}&Version={version}&{fields}");
-        self.send("POST", "/", service, &headers, form).await
+        self.send("POST", "/", service, &headers, form.into_bytes()).await
     }
 
     /// Makes a bucket.
@@ -81,7 +81,15 @@ impl Connection {
     /// # Errors
     /// As [`Connection::json`].
     pub async fn bucket(&mut self, name: &str) -> anyhow::Result<()> {
-        self.send("PUT", &format!("/{name}"), "s3", &[], String::new()).await.map(drop)
+        self.s3("PUT", &format!("/{name}"), b"").await.map(drop)
+    }
+
+    /// A request of S3's: `PUT /bucket/key` puts the body there.
+    ///
+    /// # Errors
+    /// As [`Connection::json`].
+    pub async fn s3(&mut self, method: &str, target: &str, body: &[u8]) -> anyhow::Result<Bytes> {
+        self.send(method, target, "s3", &[], body.to_vec()).await
     }
 
     async fn send(
@@ -90,7 +98,7 @@ impl Connection {
         path: &str,
         service: &str,
         headers: &[(&str, &str)],
-        body: String,
+        body: Vec<u8>,
     ) -> anyhow::Result<Bytes> {
         let request = self.client.sign(method, path, service, headers, body)?;
         let kept = match self.sender.take() {
@@ -118,7 +126,7 @@ impl Client {
         path: &str,
         service: &str,
         headers: &[(&str, &str)],
-        body: String,
+        body: Vec<u8>,
     ) -> anyhow::Result<Request<Full<Bytes>>> {
         let credentials =
             Credentials { access_key_id: &self.key.id, secret_access_key: &self.key.secret, session_token: None };
@@ -126,7 +134,7 @@ impl Client {
         let mut signed: Vec<(&str, &[u8])> = vec![("host", self.authority.as_bytes())];
         signed.extend(headers.iter().map(|(name, value)| (*name, value.as_bytes())));
         let added = Signer { credentials, region: REGION, service, time }
-            .sign_headers(&sigv4::Request::new(method, path, &signed), &Payload::of(body.as_bytes()));
+            .sign_headers(&sigv4::Request::new(method, path, &signed), &Payload::of(&body));
         let mut request = Request::builder().method(method).uri(path).header("host", &self.authority);
         for (name, value) in headers {
             request = request.header(*name, *value);

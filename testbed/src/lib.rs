@@ -3,6 +3,7 @@
 //! (`cargo xtask soak`) stand on it; nothing of the product does.
 #![forbid(unsafe_code)]
 
+pub mod census;
 pub mod client;
 pub mod process;
 

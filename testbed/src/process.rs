@@ -1,8 +1,9 @@
 //! Servers as processes: Landfall and moto, started, looked at from outside, and ended.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -30,22 +31,49 @@ impl Server {
     /// It did not start; its log is in the text.
     pub fn landfall(program: &Path, place: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix_in("landfall-bench-", place)?;
-        let data = folder.path().join("data");
-        let mut child = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(&data)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(std::fs::File::create(folder.path().join("log"))?)
-            .spawn()
-            .with_context(|| program.display().to_string())?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line)?;
-        let Some(authority) = line.trim().strip_prefix("listening on http://") else {
-            bail!("landfall does not listen: {}", std::fs::read_to_string(folder.path().join("log"))?);
-        };
-        let client = Client::new(authority, root_key(&data)?);
+        let (child, authority) = spawn(program, folder.path(), arguments)?;
+        let client = Client::new(&authority, root_key(&folder.path().join("data"))?);
         Ok(Self { child, client, folder })
+    }
+
+    /// Ends it as a service manager does and starts `program serve` with these arguments on the same data folder. Says how
+    /// long it took from the start to the line that tells the port.
+    ///
+    /// # Errors
+    /// It did not end or start; its log is in the text.
+    pub fn restart(&mut self, program: &Path, arguments: &[&str]) -> anyhow::Result<Duration> {
+        self.end()?;
+        let begin = Instant::now();
+        let (child, authority) = spawn(program, self.folder.path(), arguments)?;
+        let started = begin.elapsed();
+        self.client = Client::new(&authority, root_key(&self.data())?);
+        self.child = child;
+        Ok(started)
+    }
+
+    /// SIGTERM, and waits for the end.
+    fn end(&mut self) -> anyhow::Result<()> {
+        let told = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        let deadline = Instant::now() + PATIENCE;
+        while self.child.try_wait()?.is_none() {
+            if !told.success() || Instant::now() > deadline {
+                bail!("the server does not end: {}", std::fs::read_to_string(self.folder.path().join("log"))?);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its data folder.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// moto's server, which may not answer yet.
@@ -104,6 +132,28 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// `program serve` on the folder `data` in `folder`, and where it listens. Its log is added to the file `log`.
+fn spawn(program: &Path, folder: &Path, arguments: &[&str]) -> anyhow::Result<(Child, String)> {
+    let log = folder.join("log");
+    let mut child = Command::new(program)
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(folder.join("data"))
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(File::options().create(true).append(true).open(&log)?)
+        .spawn()
+        .with_context(|| program.display().to_string())?;
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line)?;
+    let Some(authority) = line.trim().strip_prefix("listening on http://") else {
+        // What else it does nobody knows: it goes.
+        let _ = child.kill();
+        let _ = child.wait();
+        bail!("landfall does not listen: {}", std::fs::read_to_string(log)?);
+    };
+    Ok((child, authority.to_owned()))
 }
 
 /// The clock ticks of Linux's /proc.
