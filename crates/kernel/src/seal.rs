@@ -103,6 +103,7 @@ fn make_key(dir: &Path, file: &Path) -> Result<[u8; KEY_LENGTH], SealError> {
     let mut written = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     written.write_all(&key)?;
     written.sync_all()?;
+    crash_point::crash_point!("seal_before_key");
     std::fs::rename(&temporary, file)?;
     File::open(dir)?.sync_all()?;
     Ok(key)

@@ -219,6 +219,7 @@ impl<R: Reconciler> Step<R> {
         if let Err(error) = outcome {
             tracing::warn!(%error, kind = lease.address.kind, key = lease.address.key, failures, "a step failed");
         }
+        crate::crash_point!("work_after_step");
         self.give_back(&lease, version, failures).await;
     }
 

@@ -12,7 +12,8 @@ const SERVICES: &[&str] = &["codebuild", "codecommit", "codedeploy", "codepipeli
 fn allowed(package: &str) -> BTreeSet<&'static str> {
     let names: &[&'static str] = match package {
         "landfall-agent" => &["sigv4"],
-        "sigv4" | "kernel" => &[],
+        "sigv4" | "crash-point" => &[],
+        "kernel" | "images" => &["crash-point"],
         "testbed" => &["sigv4"],
         "benches" => &["engine", "sigv4", "testbed"],
         "xtask" => &["testbed"],
@@ -40,7 +41,7 @@ fn allowed(package: &str) -> BTreeSet<&'static str> {
             "aws-shape",
             "kernel",
         ],
-        "engine" => &["images", "landfall-agent"],
+        "engine" => &["crash-point", "images", "landfall-agent"],
         "codebuild" => &["aws", "kernel", "engine", "landfall-agent"],
         "codedeploy" => &["aws", "kernel", "landfall-agent"],
         "iam" | "s3" => &["aws", "kernel", "sigv4"],

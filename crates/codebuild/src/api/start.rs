@@ -176,7 +176,10 @@ pub(super) async fn place(
     };
     let batch = publish(service, batch, &scope, None, &build);
     match documents.commit(batch).await {
-        Ok(()) => Ok(Placed::Accepted(Box::new(build))),
+        Ok(()) => {
+            kernel::crash_point!("codebuild_after_start");
+            Ok(Placed::Accepted(Box::new(build)))
+        }
         Err(race) if is_race(&race) => Ok(Placed::Raced),
         Err(other) => Err(refused(other)),
     }

@@ -91,6 +91,7 @@ async fn clear(step: &Step) -> Result<(), Pause> {
 /// Removes a container and its folders, which need not be there.
 pub(super) async fn clear_away(service: &Service, container: &str) -> Result<(), Pause> {
     service.dependencies.engine.remove(container).await?;
+    kernel::crash_point!("codebuild_before_folder_removal");
     for folder in [sockets::folder(service, container), spool::folder(service, container)] {
         remove_folder(&folder).await?;
     }

@@ -26,6 +26,7 @@ impl Session<'_> {
         let directory = format!("CODEBUILD_SRC_DIR={}", sources[0].directory);
         self.say(&["Waiting for DOWNLOAD_SOURCE", "Phase is DOWNLOAD_SOURCE", &directory]);
         self.deliver(&sources).await?;
+        kernel::crash_point!("codebuild_after_sources");
         let (text, place) = self.buildspec(&sources[0].directory).await?;
         let buildspec = parse(&text)?;
         self.refuse_unsupported(&buildspec)?;
@@ -38,6 +39,7 @@ impl Session<'_> {
             build.life.end(Status::Succeeded, Context::default(), now);
         };
         self.step.record.change(change).await?;
+        kernel::crash_point!("codebuild_after_buildspec");
         self.say_complete(PhaseType::DownloadSource, Status::Succeeded, &Context::default()).await;
         Ok(())
     }

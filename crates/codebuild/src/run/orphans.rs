@@ -33,7 +33,10 @@ pub(super) async fn remove(service: &Service) {
     for container in found.into_iter().take(MOST) {
         match is_owned(service, &container).await {
             Ok(true) => {}
-            Ok(false) => remove_one(service, &container).await,
+            Ok(false) => {
+                kernel::crash_point!("codebuild_before_orphan_removal");
+                remove_one(service, &container).await;
+            }
             Err(error) => tracing::warn!(%error, container, "whose container this is cannot be read"),
         }
     }

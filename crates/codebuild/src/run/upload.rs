@@ -34,6 +34,7 @@ impl Session<'_> {
                 continue;
             }
             let file = self.collect(planned, request).await?;
+            kernel::crash_point!("codebuild_after_spooling");
             let key = planned.key(self.build(), name.as_deref());
             let upload = self.store(planned, &key, &file).await?;
             kernel::crash_point!("codebuild_after_upload");

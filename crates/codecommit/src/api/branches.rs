@@ -65,6 +65,7 @@ pub(super) async fn create(
     if !service.git.update_reference(&folder, &name, None, Some(&commit)).await.map_err(internal)? {
         return Err(error::branch_name_exists_exception(format!("Branch {branch} already exists")));
     }
+    kernel::crash_point!("codecommit_after_branch");
     service.announce(&scope, &repository.id, Some(&[name]), None).await.map_err(Error::internal)?;
     Ok(CreateBranchOutput {})
 }

@@ -44,6 +44,7 @@ impl Git {
             }
             let temporary = folder.join(format!("HEAD.{}", unique()));
             write(&temporary, &content)?;
+            kernel::crash_point!("codecommit_before_head");
             fs::rename(&temporary, &head)?;
             File::open(&folder)?.sync_all()
         };

@@ -31,6 +31,7 @@ impl Git {
         let folder = self.folder(id);
         let _turn = self.processes.acquire().await.map_err(io::Error::other)?;
         self.run(&folder, &["repack", "--geometric=2", "-d", "-q"]).await?;
+        kernel::crash_point!("codecommit_after_packing");
         self.run(&folder, &["pack-refs", "--all"]).await?;
         Ok(())
     }

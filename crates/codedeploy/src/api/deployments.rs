@@ -39,6 +39,7 @@ pub(super) async fn create(
             known.last_used = Some(now);
         })
         .await?;
+    kernel::crash_point!("codedeploy_after_revision");
     for _ in 0..ATTEMPTS {
         match insert(service, scope, &application, &input, &revision).await? {
             Ok(id) => return Ok(CreateDeploymentOutput { deployment_id: Some(id) }),

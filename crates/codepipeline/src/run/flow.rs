@@ -108,13 +108,17 @@ impl Service {
         with: impl FnOnce(Batch) -> Batch,
     ) -> Result<(), CommitError> {
         let abandoned = self.abandoned(scope, &transition).await?;
-        self.documents.commit(with(transition.add_to(Batch::new(scope), abandoned))).await
+        self.documents.commit(with(transition.add_to(Batch::new(scope), abandoned))).await?;
+        kernel::crash_point!("codepipeline_after_move");
+        Ok(())
     }
 
     /// Commits a change of the flow together with the pipeline's removal.
     pub(crate) async fn commit_removal(&self, scope: &Scope, transition: Transition) -> Result<(), CommitError> {
         let abandoned = self.abandoned(scope, &transition).await?;
-        self.documents.commit(transition.add_removal_to(Batch::new(scope), abandoned)).await
+        self.documents.commit(transition.add_removal_to(Batch::new(scope), abandoned)).await?;
+        kernel::crash_point!("codepipeline_after_removal");
+        Ok(())
     }
 
     async fn abandoned(

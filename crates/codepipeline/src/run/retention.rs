@@ -122,7 +122,10 @@ impl Collection<'_> {
             let last = actions.len() < AT_ONCE;
             let batch = actions.iter().fold(Batch::new(scope), Batch::remove);
             match self.service.documents.commit(if last { batch.remove(execution) } else { batch }).await {
-                Ok(()) if last => return Ok(true),
+                Ok(()) if last => {
+                    kernel::crash_point!("codepipeline_execution_removed");
+                    return Ok(true);
+                }
                 Ok(()) => {}
                 Err(CommitError::Store(error)) => return Err(error),
                 // It was taken up again just now, or another collection runs.
@@ -175,6 +178,7 @@ impl Collection<'_> {
         if self.dry_run {
             return Ok(());
         }
+        kernel::crash_point!("codepipeline_artifacts_removed");
         action.value.artifacts_removed = true;
         match self.service.documents.replace(scope, action).await {
             Err(CommitError::Store(error)) => Err(error),

@@ -62,7 +62,10 @@ impl Service {
             let Some(batch) = self.starts(delivered, &place.0).await? else { return Ok(false) };
             kernel::crash_point!("codepipeline_before_triggered_start");
             match self.documents.commit(batch.advance(&delivered.cursor)).await {
-                Ok(()) => return Ok(true),
+                Ok(()) => {
+                    kernel::crash_point!("codepipeline_after_triggered_start");
+                    return Ok(true);
+                }
                 // The cursor is behind this event: it was done before.
                 Err(CommitError::Conflict { kind, .. }) if kind == "consumer" => return Ok(true),
                 Err(CommitError::Conflict { .. }) => {}

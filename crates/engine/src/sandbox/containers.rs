@@ -107,7 +107,10 @@ impl Containers {
         blocking(move || match fs::rename(&folder, removed.path()) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(EngineError::io("cannot remove", &folder)(error)),
-            Ok(()) => removal::delete(&removed, &machine),
+            Ok(()) => {
+                crash_point::crash_point!("sandbox_before_deletion");
+                removal::delete(&removed, &machine)
+            }
         })
         .await
     }
@@ -222,6 +225,7 @@ fn write_json(path: &Path, value: &impl serde::Serialize) -> io::Result<File> {
 fn describe(folder: &Path, spec: &ContainerSpec) -> io::Result<()> {
     let temporary = folder.join("container.json.new");
     write_json(&temporary, spec)?.sync_all()?;
+    crash_point::crash_point!("sandbox_before_description");
     fs::rename(temporary, folder.join(DESCRIPTION))?;
     File::open(folder)?.sync_all()?;
     folder.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())

@@ -247,9 +247,14 @@ impl Engine for Sandbox {
         }
         let bundle = self.containers.bundle(&spec.id);
         let root = self.root(&spec.image, &bundle).await?;
+        crash_point::crash_point!("sandbox_before_bundle");
         self.make(&bundle, spec, root, runtime).await?;
+        crash_point::crash_point!("sandbox_after_bundle");
         match launch::launch(&self.machine.agent, &bundle).await {
-            Ok(()) => Ok(Started::Now),
+            Ok(()) => {
+                crash_point::crash_point!("sandbox_after_launch");
+                Ok(Started::Now)
+            }
             Err(reason) => {
                 self.end(&bundle).await?;
                 self.containers.remove(&spec.id, &self.machine).await?;

@@ -76,6 +76,7 @@ impl Images {
         let (opened, size) = (path.clone(), layer.size);
         let partial = blocking(move || Partial::open(&opened, size)).await.map_err(|error| on_disk(&error))?;
         download(repository, layer, partial, progress).await?;
+        crash_point::crash_point!("images_after_download");
         let fetched = Fetched::take(&self.store, &layer.digest).map_err(|error| on_disk(&error))?;
         lock.retire().map_err(|error| on_disk(&error))?;
         Ok(fetched)

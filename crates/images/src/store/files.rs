@@ -21,6 +21,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), ImageError> {
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
+        crash_point::crash_point!("images_before_rename");
         fs::rename(&temporary, path)?;
         path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     };

@@ -114,6 +114,7 @@ impl Install<'_> {
         let layers = self.store.path("layers");
         if !reservation.unpacked.is_empty() {
             sync_all(&layers).map_err(ImageError::io("cannot write", &layers))?;
+            crash_point::crash_point!("images_after_unpacking");
         }
         for (at, record) in std::mem::take(&mut reservation.unpacked) {
             self.store.finish_layer(&reservation.chains[at].id, &record)?;
@@ -144,6 +145,7 @@ impl Install<'_> {
             layers: reservation.chains.iter().map(|chain| chain.id.clone()).collect(),
             bytes: reservation.present.iter().flatten().map(|record| record.bytes).sum(),
         };
+        crash_point::crash_point!("images_before_image");
         files::write_json(&self.store.image_file(id), &record)?;
         self.store.stamp(id)?;
         Ok(record)

@@ -98,6 +98,7 @@ impl Store {
         let unfinished = self.unfinished(chain);
         files::write_json(&unfinished.join("layer.json"), record)?;
         self.link(chain)?;
+        crash_point::crash_point!("images_before_layer");
         let folder = self.layer_folder(chain);
         let renamed = || -> io::Result<()> {
             fs::rename(&unfinished, &folder)?;
@@ -124,6 +125,7 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             renamed => renamed.map_err(ImageError::io("cannot remove", &folder))?,
         }
+        crash_point::crash_point!("images_before_layer_removal");
         remove_folder(&removed).map_err(ImageError::io("cannot remove", &removed))
     }
 }

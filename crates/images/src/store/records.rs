@@ -81,6 +81,7 @@ impl Store {
 
     /// Lets a name lead to an image from now on.
     pub(crate) fn set_name(&self, name: &NameRecord) -> Result<(), ImageError> {
+        crash_point::crash_point!("images_before_name");
         files::write_json(&self.name_file(&name.reference, &name.platform), name)
     }
 

@@ -271,6 +271,7 @@ impl Temporary {
             let _placing = area.places.read().unwrap_or_else(PoisonError::into_inner);
             fs::rename(&self.path, &place)?;
         }
+        crate::crash_point!("blob_after_rename");
         File::open(folder)?.sync_all()?;
         Ok(())
     }

@@ -29,6 +29,7 @@ impl Reconciler for Sweeper {
             }
         }
         service.shelf.remove(scope, &garbage.group, garbage.stream.as_deref()).await?;
+        kernel::crash_point!("logs_after_folder_removal");
         service.documents.commit(Batch::new(scope).remove(&garbage).fenced(lease)).await?;
         Ok(())
     }

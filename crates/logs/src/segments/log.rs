@@ -220,6 +220,7 @@ impl Writer {
     fn finish(&mut self, folder: &Path, full: Option<&Summary>, bytes: &mut Vec<u8>) -> io::Result<()> {
         self.flush(bytes)?;
         self.sync()?;
+        kernel::crash_point!("logs_after_full_segment");
         full.map_or(Ok(()), |full| full.keep(folder))
     }
 

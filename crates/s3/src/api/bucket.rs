@@ -124,6 +124,7 @@ impl Service {
         kernel::crash_point!("s3_bucket_closed");
         if self.is_empty(name).await? {
             self.abort_all(name).await?;
+            kernel::crash_point!("s3_bucket_emptied");
             return self.forget_bucket(&closed).await;
         }
         self.reopen(closed).await?;

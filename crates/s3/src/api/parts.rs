@@ -26,6 +26,7 @@ impl Service {
             sha256: input.sha256.as_deref(),
         };
         let received = self.receive(input.body, claims).await?;
+        kernel::crash_point!("s3_after_part");
         let part = part_of(&upload, input.part_number, &received, self.clock.now());
         let written = self.write_part((&input.bucket, &input.key), &part).await;
         if let Err(error) = written {
