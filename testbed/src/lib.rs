@@ -5,6 +5,7 @@
 
 pub mod census;
 pub mod client;
+pub mod kept;
 pub mod process;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

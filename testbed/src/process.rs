@@ -171,7 +171,7 @@ fn memory_of(status: &str) -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-fn root_key(data: &Path) -> anyhow::Result<Key> {
+pub(crate) fn root_key(data: &Path) -> anyhow::Result<Key> {
     let text = std::fs::read_to_string(data.join("root-credentials"))?;
     let value = |name: &str| {
         let mut pairs = text.lines().filter_map(|line| line.split_once('='));
