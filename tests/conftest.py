@@ -181,6 +181,22 @@ def enforcing(servers) -> Server:
 
 
 @pytest.fixture(scope="session")
+def standard(servers) -> Server:
+    """A server with a standard image, also named team/tools:1: what builds take where nothing can be pulled.
+
+    Making it takes a minute: Debian's packages are unpacked and set up, which is what the command does.
+    """
+    server = servers("open", "sandbox")
+    parts = [word for part in ("gcc", "python", "nodejs", "rust") for word in ("--with", part)]
+    command = [LANDFALL, "images", "build", "standard", *parts, "--tag", "team/tools:1", "--json", "--data-dir", server.data_dir]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert built.returncode == 0, built.stderr
+    image = json.loads(built.stdout)
+    assert image["references"] == ["landfall/standard:latest", "team/tools:1"] and image["bytes"] > 100_000_000
+    return server
+
+
+@pytest.fixture(scope="session")
 def client(landfall):
     """boto3 clients of the shared server."""
     return landfall.client

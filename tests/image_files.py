@@ -145,3 +145,10 @@ def registry(manifest: bytes, blobs: dict[str, bytes], user: str = "", password:
         server.shutdown()
         server.server_close()
         thread.join(timeout=10)
+
+
+def docker_import(daemon: str, tree: pathlib.Path, reference: str) -> None:
+    """Makes an image of a folder's files in a Docker daemon."""
+    with subprocess.Popen(["tar", "--create", "--directory", tree, "."], stdout=subprocess.PIPE) as packer:
+        done = subprocess.run(["docker", "--host", daemon, "import", "-", reference], stdin=packer.stdout, capture_output=True, timeout=300)
+    assert (packer.returncode, done.returncode) == (0, 0), done.stderr
