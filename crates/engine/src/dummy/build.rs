@@ -16,7 +16,7 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::journal::now;
+use super::journal::{Asked, Journal, now};
 use super::script::Script;
 use crate::blocking::blocking;
 use crate::{ContainerSpec, Exit};
@@ -28,7 +28,7 @@ async fn connect(sockets: PathBuf) -> io::Result<UnixStream> {
 }
 
 /// Plays a build to its end; what it unpacks goes below `folder`.
-pub(super) async fn play(spec: &ContainerSpec, sockets: &Path, folder: PathBuf) -> Exit {
+pub(super) async fn play(spec: &ContainerSpec, sockets: &Path, folder: PathBuf, journal: &Journal) -> Exit {
     let sockets = sockets.to_owned();
     let (link, mut incoming) = client::start(move || connect(sockets.clone()));
     let (stop, stopped) = watch::channel(None);
@@ -43,6 +43,9 @@ pub(super) async fn play(spec: &ContainerSpec, sockets: &Path, folder: PathBuf) 
             None | Some(Incoming::Message(ToAgent::Finish)) => return Exit::code(0),
             Some(Incoming::Message(ToAgent::Job(job))) if !job_taken => {
                 job_taken = true;
+                if let Err(error) = journal.write(&spec.id, Asked::Job(job.build.clone())) {
+                    tracing::error!(%error, container = spec.id, "the dummy cannot record a job");
+                }
                 link.has_job(&job.build);
                 phases = Some(tokio::spawn(run(*job, outer.clone(), link.clone(), stopped.clone())));
             }

@@ -33,7 +33,7 @@ impl Played {
             let (spec, journal, exit) = (spec.clone(), Arc::clone(&journal), Arc::clone(&exit));
             async move {
                 if exit.borrow().is_none() {
-                    let end = play(&spec, started, folder).await;
+                    let end = play(&spec, started, folder, &journal).await;
                     if let Err(error) = record(&journal, &exit, &spec.id, end) {
                         tracing::error!(%error, container = spec.id, "the dummy cannot record an end");
                     }
@@ -89,11 +89,11 @@ fn record(journal: &Journal, told: &watch::Sender<Option<Exit>>, id: &str, exit:
     written
 }
 
-async fn play(spec: &ContainerSpec, started: u64, folder: PathBuf) -> Exit {
+async fn play(spec: &ContainerSpec, started: u64, folder: PathBuf, journal: &Journal) -> Exit {
     let argv: Vec<&str> = spec.argv.iter().map(String::as_str).collect();
     match argv[..] {
         [AGENT_IN_CONTAINER, "build", ..] => match sockets(spec) {
-            Some(sockets) => build::play(spec, sockets, folder).await,
+            Some(sockets) => build::play(spec, sockets, folder, journal).await,
             None => Exit::code(1),
         },
         // A host's agent runs until it is told to stop.

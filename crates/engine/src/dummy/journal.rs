@@ -37,6 +37,9 @@ pub enum Asked {
     Signal(Signal),
     /// `remove`.
     Remove,
+    /// The agent that is played in it was given the job of this build. As play begins anew with each engine, so may
+    /// the same job.
+    Job(String),
     /// The container ended.
     Ended(Exit),
 }
@@ -105,7 +108,7 @@ pub(super) fn containers(entries: Vec<Entry>) -> Vec<(ContainerSpec, u64, Option
                     *end = Some(exit);
                 }
             }
-            Asked::StartedBefore | Asked::Exec(_) | Asked::Signal(_) => {}
+            Asked::StartedBefore | Asked::Exec(_) | Asked::Signal(_) | Asked::Job(_) => {}
         }
     }
     containers.into_values().collect()
