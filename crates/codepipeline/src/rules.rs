@@ -12,6 +12,8 @@ pub mod rollback;
 #[cfg(test)]
 mod samples;
 pub mod secrets;
+#[cfg(test)]
+mod simulation;
 pub mod site;
 pub mod sources;
 pub mod start;

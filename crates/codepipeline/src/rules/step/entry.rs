@@ -30,11 +30,19 @@ impl Step<'_> {
         lane.inbound.push(ordinal);
         lane.inbound.sort_unstable();
         if mode == ExecutionMode::Superseded {
-            let newest = lane.inbound.len() - 1;
-            let older: Vec<Ordinal> = lane.inbound.drain(..newest).collect();
-            for superseded in older {
-                self.end(superseded, ExecutionStatus::Superseded);
-            }
+            self.supersede(&stage.name);
+        }
+    }
+
+    /// The newest in SUPERSEDED mode takes the one place. Executions that go on in PARALLEL mode, begun before the pipeline's mode
+    /// was changed, wait beside it.
+    fn supersede(&mut self, stage: &str) {
+        let waiting = self.lane(stage).inbound.clone();
+        let mut waiting: Vec<Ordinal> =
+            waiting.into_iter().filter(|ordinal| self.mode(*ordinal) == ExecutionMode::Superseded).collect();
+        waiting.pop();
+        for older in waiting {
+            self.end(older, ExecutionStatus::Superseded);
         }
     }
 

@@ -314,3 +314,22 @@ fn what_no_longer_applies_changes_nothing() {
         assert_eq!(pipeline.flow, before);
     }
 }
+
+#[test]
+fn who_goes_on_in_parallel_mode_waits_beside_those_of_the_next_mode() {
+    let mut pipeline = Pipeline::new(ExecutionMode::Parallel, &THREE);
+    pipeline.start(1);
+    pipeline.pass(1, &["git"]);
+    (pipeline.definition.version, pipeline.definition.mode) = (2, ExecutionMode::Superseded);
+    pipeline.event(Event::DefinitionChanged);
+    let disabled = Some("freeze".to_owned());
+    let transition = InboundTransition { disabled, changed_by: "me".into(), changed_at: now() };
+    pipeline.event(Event::TransitionChanged { stage: "Deploy".into(), transition });
+    pipeline.pass(1, &["compile", "lint"]);
+    for execution in [2, 3] {
+        pipeline.start(execution);
+        pipeline.pass(execution, &["git", "compile", "lint"]);
+    }
+    assert_eq!(pipeline.lane("Deploy").inbound, [1, 3]);
+    assert_eq!(pipeline.status(2), ExecutionStatus::Superseded);
+}
