@@ -2,12 +2,14 @@
 //!
 //! `codegen` writes the crates under `crates/aws-models` from AWS's published
 //! service models, as the Python package botocore carries them. `codegen --check`
-//! writes nothing and fails where a committed file differs.
+//! writes nothing and fails where a committed file differs. `soak` kills servers at random and looks what they forget.
 
 mod codegen;
+mod soak;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Repository chores.
 #[derive(Parser)]
@@ -28,10 +30,13 @@ enum Command {
         #[arg(long, value_name = "DIR", env = "BOTOCORE_DATA")]
         botocore: Option<PathBuf>,
     },
+    /// Kill the server, hosts and containers at random while users work, and check that nothing is lost or doubled.
+    Soak(soak::Arguments),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
-        Command::Codegen { check, botocore } => codegen::run(check, botocore),
+        Command::Codegen { check, botocore } => codegen::run(check, botocore).map(|()| ExitCode::SUCCESS),
+        Command::Soak(arguments) => soak::run(&arguments),
     }
 }
