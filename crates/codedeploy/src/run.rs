@@ -8,6 +8,8 @@ mod end;
 mod fleet;
 mod retention;
 mod rollback;
+#[cfg(test)]
+mod simulation;
 mod start;
 mod target;
 mod wave;
