@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::store::{Address, Claim, Claimed, Durability, Operation, Released, claim, release, renew};
+use crate::store::{
+    Address, Claim, Claimed, Durability, Operation, Released, claim, release, renew, wake, written_after,
+};
 use crate::{Clock, Document, Documents, Scope, Stop, Store, StoreError, Stored, Timestamp};
 
 /// Moves documents of one kind on.
@@ -116,14 +118,15 @@ pub async fn run<R: Reconciler>(
     }
     let store = Arc::clone(documents.store());
     let bell = store.signals().kind(R::Document::KIND);
-    let mut worker = Worker { store, clock, options, reconciler, bell, steps: JoinSet::new() };
-    worker.serve(&stop).await;
+    let mut worker = Worker { store, clock, stop, options, reconciler, bell, steps: JoinSet::new() };
+    worker.serve().await;
     while worker.steps.join_next().await.is_some() {}
 }
 
 struct Worker<R> {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
+    stop: Stop,
     options: WorkOptions,
     reconciler: Arc<R>,
     bell: Arc<Notify>,
@@ -134,10 +137,16 @@ struct Worker<R> {
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 impl<R: Reconciler> Worker<R> {
-    async fn serve(&mut self, stop: &Stop) {
+    async fn serve(&mut self) {
+        let stop = self.stop.clone();
+        let mut set_back = None;
         while !stop.is_stopped() {
             while self.steps.try_join_next().is_some() {}
-            let next = match self.claim().await {
+            let next = match self.wake_after_setting_back(&mut set_back).await {
+                Ok(()) => self.claim().await,
+                Err(error) => Err(error),
+            };
+            let next = match next {
                 Ok(next) => next,
                 Err(StoreError::Closed) => return,
                 Err(error) => {
@@ -152,6 +161,22 @@ impl<R: Reconciler> Worker<R> {
                 Some(_) = self.steps.join_next() => {}
             }
         }
+    }
+
+    /// Makes everything due whenever the clock was set back, while this process ran or before: due times may be years ahead
+    /// then. Steps look at the clock themselves, so one that comes too early does no harm.
+    async fn wake_after_setting_back(&self, seen: &mut Option<u64>) -> Result<(), StoreError> {
+        let (now, count) = (self.clock.now(), self.clock.times_set_back());
+        let behind = match seen {
+            Some(seen) => *seen < count,
+            None => count > 0 || self.store.read(move |connection| written_after(connection, now)).await?,
+        };
+        if behind {
+            let wake = move |connection: &rusqlite::Connection, _| wake(connection, R::Document::KIND, now);
+            self.store.write(Durability::Lax, wake, |(), _| ()).await?;
+        }
+        *seen = Some(count);
+        Ok(())
     }
 
     /// Claims as many due documents as there is room for and starts their steps; gives the time to look
@@ -182,6 +207,7 @@ impl<R: Reconciler> Worker<R> {
         let step = Step {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
             options: self.options.clone(),
             reconciler: Arc::clone(&self.reconciler),
             bell: Arc::clone(&self.bell),
@@ -201,6 +227,7 @@ async fn sleep_until(clock: &dyn Clock, time: Option<Timestamp>) {
 struct Step<R> {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
+    stop: Stop,
     options: WorkOptions,
     reconciler: Arc<R>,
     bell: Arc<Notify>,
@@ -246,17 +273,20 @@ impl<R: Reconciler> Step<R> {
         }
     }
 
-    /// Until it is given back nobody else gets the document.
+    /// Until it is given back nobody else gets the document. At the stop it may stay: the next process owes it nothing.
     async fn give_back(&self, lease: &Lease, version: u64, failures: u32) {
         loop {
             let retry_at = self.clock.now() + self.options.back_off_after(failures);
             let done = released(lease, version, retry_at);
             let give = move |connection: &rusqlite::Connection, _| release(connection, &done);
             match self.store.write(Durability::Lax, give, |(), _| ()).await {
-                Ok(()) | Err(StoreError::Closed) => break,
+                Ok(()) | Err(StoreError::Closed | StoreError::Unsynced { .. }) => break,
                 Err(error) => tracing::warn!(%error, "cannot give a lease back; trying again"),
             }
-            self.clock.sleep_until(self.clock.now() + STORE_PAUSE).await;
+            tokio::select! {
+                () = self.stop.stopped() => break,
+                () = self.clock.sleep_until(self.clock.now() + STORE_PAUSE) => {}
+            }
         }
         // What became due or failed meanwhile is claimable only now.
         self.bell.notify_one();

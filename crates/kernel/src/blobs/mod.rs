@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 
 pub use unused::UnusedBlobs;
 
+use crate::Folders;
 use crate::removal::Removals;
 
 /// The size of the pieces in which blobs are read.
@@ -57,6 +58,7 @@ pub type BlobStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 pub struct Blobs {
     dir: Arc<Path>,
     removals: Removals,
+    folders: Arc<Folders>,
     /// Shared by who puts a blob in its place, alone for who looks whether one is old and removes it.
     places: Arc<RwLock<()>>,
 }
@@ -64,21 +66,15 @@ pub struct Blobs {
 impl Blobs {
     /// The area `area` in the data folder `data_dir`; clears what a crash left half-written there.
     pub fn open(data_dir: &Path, area: &str) -> Result<Self, BlobError> {
-        let areas = data_dir.join("blobs");
-        let dir = areas.join(area);
-        if !dir.exists() {
-            fs::create_dir_all(&dir)?;
-            // Else a power cut could take the folder from under blobs that were acknowledged.
-            for folder in [&areas, data_dir] {
-                File::open(folder)?.sync_all()?;
-            }
-        }
+        let dir = data_dir.join("blobs").join(area);
+        fs::create_dir_all(&dir)?;
         let unfinished = dir.join("new");
         match fs::remove_dir_all(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => fs::create_dir_all(&unfinished)?,
         }
-        Ok(Self { dir: dir.into(), removals: Removals::in_folder(data_dir), places: Arc::default() })
+        let (removals, folders) = (Removals::in_folder(data_dir), Arc::new(Folders::below(data_dir)));
+        Ok(Self { dir: dir.into(), removals, folders, places: Arc::default() })
     }
 
     /// Writes the whole of `content`. When this resolves it is on disk. Dropped or failed, nothing is left.
@@ -262,10 +258,7 @@ impl Temporary {
     fn keep(self, area: &Blobs, digest: &str) -> Result<(), BlobError> {
         let place = area.path(digest)?;
         let folder = place.parent().unwrap_or(&area.dir);
-        if !folder.exists() {
-            fs::create_dir_all(folder)?;
-            File::open(&area.dir)?.sync_all()?;
-        }
+        area.folders.make(folder)?;
         crate::crash_point!("blob_before_rename");
         {
             let _placing = area.places.read().unwrap_or_else(PoisonError::into_inner);

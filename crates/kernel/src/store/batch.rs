@@ -16,8 +16,20 @@ pub(crate) enum Operation {
     Advance { consumer: String, to: i64 },
 }
 
+impl Operation {
+    /// What it writes: a document's kind, or `event` or `cursor`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Insert(put) | Self::Replace(put, _) => put.address.kind,
+            Self::Remove(address, _) | Self::Require(address, _) | Self::Fence { address, .. } => address.kind,
+            Self::Publish { .. } => "event",
+            Self::Advance { .. } => "cursor",
+        }
+    }
+}
+
 /// Where a document is.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Address {
     pub(crate) scope: Scope,
     pub(crate) kind: &'static str,

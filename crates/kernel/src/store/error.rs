@@ -45,6 +45,15 @@ pub enum StoreError {
     /// SQLite failed: disk full, file damaged.
     #[error("the store failed: {0}")]
     Database(Arc<rusqlite::Error>),
+    /// The disk did not keep what was written. The store takes nothing more until it is opened again: a further sync would
+    /// succeed, and yet not mean that everything before it is on disk.
+    #[error("the disk of {} does not keep what is written to it ({reason}); see to the disk, then start landfall again", dir.display())]
+    Unsynced {
+        /// The data folder.
+        dir: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// A document cannot be read as its type.
     #[error("document {kind} '{key}' cannot be read: {reason}")]
     Decode {

@@ -4,10 +4,15 @@
 //! A lease of another owner than this process is void: the folder's lock proves that it is dead. One of this process
 //! ends only when it is given back: time may jump (a laptop wakes up) while the step is still running.
 
-use rusqlite::{Connection, params};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::StoreError;
 use crate::{Scope, Timestamp};
+
+/// The clocks of those who write events into one store may differ by so much.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
 
 /// What a worker asks for.
 pub(crate) struct Claim {
@@ -117,4 +122,22 @@ pub(crate) fn renew(connection: &Connection, lease: &Released, until: Timestamp)
         until.millis()
     ])?;
     Ok(())
+}
+
+/// Makes all documents of the kind due that are to be due later, and ends all back-offs.
+pub(crate) fn wake(connection: &Connection, kind: &str, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE documents SET
+                 due = min(due, ?2),
+                 lease_until = CASE WHEN lease_owner = '' THEN NULL ELSE lease_until END,
+                 lease_owner = nullif(lease_owner, '')
+               WHERE kind = ?1 AND due IS NOT NULL AND (due > ?2 OR lease_owner = '')";
+    connection.prepare_cached(sql)?.execute(params![kind, now.millis()])?;
+    Ok(())
+}
+
+/// Whether the newest event was written when the clock showed more than it does now.
+pub(crate) fn written_after(connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
+    let newest = "SELECT body ->> 'time' FROM events ORDER BY sequence DESC LIMIT 1";
+    let time: Option<String> = connection.query_row(newest, [], |row| row.get(0)).optional()?;
+    Ok(time.and_then(|time| Timestamp::parse_iso8601(&time).ok()).is_some_and(|time| time > now + CLOCKS_DIFFER))
 }

@@ -3,13 +3,18 @@
 //! All waiting commits go into one transaction, a savepoint each, with one fsync for all: what is
 //! acknowledged is on disk. Claims and renewals of leases write no fsync of their own, since a restart
 //! voids all leases anyway.
+//!
+//! A sync that fails ends the store: Linux forgets which pages it could not write, and a second sync of the same file
+//! succeeds without them (`log`).
 
 mod batch;
 mod error;
 mod lease;
 mod lock;
+mod log;
 mod migrations;
 mod reader;
+mod recent;
 mod references;
 mod schema;
 mod signals;
@@ -28,7 +33,8 @@ pub use migrations::FORMAT;
 pub use snapshot::{DATABASE, Snapshot, snapshot};
 
 pub(crate) use batch::{Address, Operation, Put, apply};
-pub(crate) use lease::{Claim, Claimed, Released, claim, release, renew};
+pub(crate) use lease::{Claim, Claimed, Released, claim, release, renew, wake, written_after};
+pub(crate) use recent::{Known, Recent, Turn, stored};
 pub(crate) use references::{add_rows, unreferenced};
 pub(crate) use schema::key_upper_bound;
 pub(crate) use signals::Signals;
@@ -51,9 +57,11 @@ pub struct Store {
     clock: Arc<dyn Clock>,
     owner: String,
     signals: Arc<Signals>,
+    recent: Arc<Recent>,
     writer: writer::Writer,
     readers: reader::Readers,
     lookups: reader::Lookups,
+    failure: writer::Failure,
     _lock: lock::FolderLock,
 }
 
@@ -70,14 +78,20 @@ impl Store {
         let version = schema::last_version(&connection)?;
         let connections = |count| (0..count).map(|_| schema::open_for_reading(&file)).collect::<Result<Vec<_>, _>>();
         let (readers, lookups) = (connections(READERS)?, connections(LOOKUPS)?);
+        let (failure, recent) = (writer::Failure::default(), Arc::new(Recent::default()));
+        recent.listen(&connection).map_err(StoreError::from)?;
+        let shared = (Arc::clone(&signals), Arc::clone(&recent), Arc::clone(&failure));
+        let started = writer::Writer::start(connection, dir, version, shared);
         Ok(Arc::new(Self {
             dir: dir.to_owned(),
             clock,
             owner: uuid::Uuid::new_v4().to_string(),
-            writer: writer::Writer::start(connection, version, Arc::clone(&signals)).map_err(OpenError::Thread)?,
+            writer: started.map_err(OpenError::Thread)?,
             readers: reader::Readers::start(readers).map_err(OpenError::Thread)?,
             lookups: reader::Lookups::new(lookups),
             signals,
+            recent,
+            failure,
             _lock: lock,
         }))
     }
@@ -106,6 +120,18 @@ impl Store {
         &self.clock
     }
 
+    /// Why nothing is written any more, once a sync has failed (see [`StoreError::Unsynced`]). Only opening the store again
+    /// mends that, in a new process.
+    #[must_use]
+    pub fn failure(&self) -> Option<StoreError> {
+        self.failure.get().cloned()
+    }
+
+    /// Resolves when [`Store::failure`] has something to say.
+    pub async fn failed(&self) -> StoreError {
+        self.failure.wait().await.clone()
+    }
+
     /// This process's name as an owner of leases.
     pub(crate) fn owner(&self) -> &str {
         &self.owner
@@ -113,6 +139,11 @@ impl Store {
 
     pub(crate) fn signals(&self) -> &Arc<Signals> {
         &self.signals
+    }
+
+    /// What was read lately.
+    pub(crate) fn recent(&self) -> &Arc<Recent> {
+        &self.recent
     }
 
     /// Runs a query of some microseconds, by keys alone, in place. Sees every commit acknowledged before the call.

@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrations::{FORMAT, migrate};
-use super::{OpenError, StoreError};
+use super::{OpenError, StoreError, log};
 
 /// A document's index rows are remembered in the document itself, so that a replacement that leaves them
 /// alone, which is most of them, touches no index.
@@ -40,10 +40,14 @@ CREATE TABLE consumers (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) STRICT, 
 
 /// Opens or makes the database of the data folder `dir` for the writing thread.
 pub(super) fn open_for_writing(dir: &Path, file: &Path) -> Result<Connection, OpenError> {
-    make_for_its_owner_alone(file).map_err(|source| OpenError::Folder { dir: dir.to_owned(), source })?;
+    let failed = |source| OpenError::Folder { dir: dir.to_owned(), source };
+    make_for_its_owner_alone(file).map_err(failed)?;
+    log::write_again(file).map_err(failed)?;
     let connection = Connection::open(file).map_err(StoreError::from)?;
     prepare(&connection).map_err(StoreError::from)?;
     let found = format_of(&connection).map_err(StoreError::from)?;
+    // The log is there since that was read.
+    log::sync_folder(dir).map_err(failed)?;
     match found {
         0 => create(&connection).map_err(StoreError::from)?,
         FORMAT => {}
@@ -61,7 +65,9 @@ fn make_for_its_owner_alone(file: &Path) -> std::io::Result<()> {
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    log::copy_when_long(connection);
+    // What a savepoint may have to undo: above 64 KiB it is else written to a new file in /var/tmp, for each commit.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
@@ -114,5 +120,21 @@ mod tests {
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
         drop(connection);
+    }
+
+    #[test]
+    fn what_a_savepoint_may_undo_is_in_no_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = open_for_writing(dir.path(), &dir.path().join("landfall.db")).unwrap();
+        let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+                    INSERT INTO events (source, body) SELECT 's', hex(zeroblob(2000)) FROM n";
+        connection.execute_batch(many).unwrap();
+        connection.execute_batch("BEGIN; SAVEPOINT one; UPDATE events SET body = body || 'x'").unwrap();
+        let files = std::fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+        let temporary: Vec<_> = files.filter(|file| file.to_string_lossy().contains("etilqs")).collect();
+        assert_eq!(temporary, Vec::<std::path::PathBuf>::new());
+        connection.execute_batch("ROLLBACK").unwrap();
     }
 }

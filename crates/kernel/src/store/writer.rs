@@ -1,12 +1,18 @@
 //! The writing thread: all waiting changes in one transaction, one fsync.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use rusqlite::config::DbConfig;
+use tokio::sync::{SetOnce, mpsc, oneshot};
 
-use super::{Signals, StoreError};
+use super::log::is_unsynced;
+use super::{Recent, Signals, StoreError};
+
+/// Why the thread writes nothing any more, once it does not.
+pub(super) type Failure = Arc<SetOnce<StoreError>>;
 
 /// The most changes in one transaction.
 const GROUP: usize = 512;
@@ -57,8 +63,9 @@ where
 
     fn finish(self: Box<Self>, committed: Result<(), StoreError>, signals: &Signals) {
         let outcome = match (self.outcome, committed) {
-            (Some(Err(refused)), _) => Err(refused),
+            // What refused it may have been another change of the same transaction, which was not made.
             (_, Err(error)) => Err(error.into()),
+            (Some(Err(refused)), Ok(())) => Err(refused),
             (Some(Ok(value)), Ok(())) => {
                 (self.signal)(&value, signals);
                 Ok(value)
@@ -78,9 +85,15 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread; `version` is the greatest version in use.
-    pub(super) fn start(connection: Connection, version: u64, signals: Arc<Signals>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        dir: &Path,
+        version: u64,
+        (signals, recent, failure): (Arc<Signals>, Arc<Recent>, Failure),
+    ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let mut thread = Thread { connection, version, signals, durability: Durability::Full };
+        let dir = dir.to_owned();
+        let mut thread = Thread { connection, dir, version, signals, recent, failure, durability: Durability::Full };
         let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.serve(receiver))?;
         Ok(Self { queue: Some(sender), thread: Some(thread) })
     }
@@ -113,8 +126,11 @@ impl Drop for Writer {
 
 struct Thread {
     connection: Connection,
+    dir: PathBuf,
     version: u64,
     signals: Arc<Signals>,
+    recent: Arc<Recent>,
+    failure: Failure,
     durability: Durability,
 }
 
@@ -127,7 +143,9 @@ impl Thread {
             {
                 group.push(next);
             }
+            self.recent.begin();
             let committed = self.commit(&mut group);
+            self.recent.end();
             if let Err(error) = &committed {
                 tracing::error!(%error, changes = group.len(), "a group of commits failed");
             }
@@ -138,14 +156,34 @@ impl Thread {
     }
 
     fn commit(&mut self, group: &mut [Box<dyn Change>]) -> Result<(), StoreError> {
+        if let Some(failure) = self.failure.get() {
+            return Err(failure.clone());
+        }
         let committed = self.transact(group);
+        if let Err(error) = &committed
+            && is_unsynced(error)
+        {
+            return Err(self.end(error));
+        }
         if committed.is_err() && !self.connection.is_autocommit() {
             self.connection.execute_batch("ROLLBACK")?;
         }
         committed
     }
 
+    /// Writes nothing from here on, and leaves the log as it is for whoever opens the store next.
+    fn end(&mut self, error: &StoreError) -> StoreError {
+        let failure = StoreError::Unsynced { dir: self.dir.clone(), reason: error.to_string() };
+        if let Err(error) = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+            tracing::error!(%error, "the log of the store cannot be left as it is");
+        }
+        // Nothing else sets it.
+        let _ = self.failure.set(failure.clone());
+        failure
+    }
+
     fn transact(&mut self, group: &mut [Box<dyn Change>]) -> Result<(), StoreError> {
+        let changes = group.len();
         let full = group.iter().any(|change| change.durability() == Durability::Full);
         self.set_durability(if full { Durability::Full } else { Durability::Lax })?;
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -160,6 +198,10 @@ impl Thread {
         crate::crash_point!("store_before_commit");
         self.connection.execute_batch("COMMIT")?;
         crate::crash_point!("store_after_commit");
+        if full {
+            // What benchmarks count.
+            tracing::trace!(changes, "synced");
+        }
         Ok(())
     }
 
