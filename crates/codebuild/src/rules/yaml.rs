@@ -8,6 +8,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
+#[cfg(test)]
+pub(crate) mod written;
+
 /// The largest buildspec that is parsed, in bytes.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 /// How deep collections may nest; real buildspecs stay below ten.

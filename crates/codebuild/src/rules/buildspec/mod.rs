@@ -3,6 +3,8 @@
 mod artifacts;
 mod env;
 mod phases;
+#[cfg(test)]
+mod round_trip;
 
 use super::yaml::{self, Located, YamlError};
 
