@@ -5,7 +5,11 @@
 
 mod channel;
 mod place;
+#[cfg(test)]
+mod properties;
 mod tar;
+#[cfg(test)]
+pub(crate) mod tree;
 mod zip;
 
 use std::fs::File;

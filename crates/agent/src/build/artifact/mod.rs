@@ -1,6 +1,8 @@
 //! A build's artifact: which files ([`select`]), and their zip ([`pack`]), streamed to the server.
 
 mod pack;
+#[cfg(test)]
+mod properties;
 mod select;
 
 use bytes::Bytes;
