@@ -238,7 +238,7 @@ impl Rollout {
         let healthy = fleet - self.count(Progress::InProgress) - self.count(Progress::Failed);
         let untouched =
             self.targets.iter().all(|(_, target)| matches!(target.progress, Progress::Pending | Progress::Skipped));
-        assert!(untouched || healthy >= self.minimum.hosts(fleet), "{healthy} of {fleet} are healthy");
+        assert!(untouched || healthy >= needed_healthy(self.minimum, fleet), "{healthy} of {fleet} are healthy");
         for (index, (_, target)) in self.targets.iter().enumerate() {
             assert!(self.handed_out[index].iter().all(|times| *times <= 1), "an event ran twice on {}", target.id);
             events_are_in_order(target, self.ignore_application_stop_failures);
@@ -263,13 +263,13 @@ impl Rollout {
     /// What the user guide says of the end, counted apart from the rule.
     fn check_end(&self, end: End) {
         let fleet = self.targets.len();
-        let needed = self.minimum.hosts(fleet).max(1);
+        let needed = needed_healthy(self.minimum, fleet).max(1);
         let (succeeded, failed) = (self.count(Progress::Succeeded), self.count(Progress::Failed));
         assert_eq!(self.count(Progress::Pending) + self.count(Progress::InProgress), 0);
         if self.gave_up {
-            let never = self.minimum.hosts(fleet) >= fleet && self.minimum != MinimumHealthy::OneAtATime;
+            let never = needed_healthy(self.minimum, fleet) >= fleet && self.minimum != MinimumHealthy::OneAtATime;
             assert!(
-                never || fleet - failed <= self.minimum.hosts(fleet) || fleet - failed < needed,
+                never || fleet - failed <= needed_healthy(self.minimum, fleet) || fleet - failed < needed,
                 "gave up too early"
             );
         }
@@ -308,6 +308,17 @@ fn target(index: usize, standing: Standing, ignore_application_stop_failures: bo
         stopping: false,
         ignore_application_stop_failures,
         due: None,
+    }
+}
+
+/// Minimum healthy hosts, counted apart from the rule: of a percentage, the first whole number of hosts that is not below it.
+fn needed_healthy(minimum: MinimumHealthy, fleet: usize) -> usize {
+    match minimum {
+        MinimumHealthy::OneAtATime => fleet - 1,
+        MinimumHealthy::HostCount(count) => count as usize,
+        MinimumHealthy::FleetPercent(percent) => {
+            (0..=fleet).find(|hosts| hosts * 100 >= fleet * percent as usize).unwrap_or(fleet)
+        }
     }
 }
 

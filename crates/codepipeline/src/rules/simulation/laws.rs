@@ -15,6 +15,8 @@ use crate::rules::step::Command;
 pub(super) struct History {
     /// Who entered each stage, in this order; rollbacks, retries and PARALLEL mode left out.
     entered: BTreeMap<String, Vec<Ordinal>>,
+    /// Who was the last to enter each stage, rollbacks among them.
+    last: BTreeMap<String, Ordinal>,
     retried: BTreeMap<(Ordinal, String), usize>,
     stopped: BTreeSet<Ordinal>,
     /// The executions that ran when the pipeline was changed or deleted.
@@ -54,10 +56,17 @@ impl History {
                 self.started_once(after, (*execution, *number), (stage, action));
             }
             Command::AnnounceResumed(execution, stage) => {
+                let parallel = after.executions[execution].value.mode == ExecutionMode::Parallel;
+                assert!(parallel || self.last.get(stage) == Some(execution), "{execution} is not the last in {stage}");
                 *self.retried.entry((*execution, stage.clone())).or_default() += 1;
             }
             Command::AnnounceStage(execution, stage, StageStatus::InProgress) => {
                 let run = &after.executions[execution].value;
+                let open = after.pipeline.board.is_open(stage);
+                assert!(open || run.rollback.is_some(), "{execution} entered {stage} by a closed way");
+                if run.mode != ExecutionMode::Parallel {
+                    self.last.insert(stage.clone(), *execution);
+                }
                 if run.mode != ExecutionMode::Parallel && run.rollback.is_none() {
                     self.entered.entry(stage.clone()).or_default().push(*execution);
                 }
