@@ -30,6 +30,7 @@ use std::io::{self, PipeWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -124,9 +125,7 @@ fn start(bundle: &Bundle, config: &ShimConfig) -> io::Result<Started> {
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET)?;
     mount_apart()?;
     let network = network::attach(outside, &config.network, bundle.path())?;
-    lay_out(bundle, config)?;
-    bundle.mark_launched()?;
-    let started = launch(bundle, config, network);
+    let started = make(bundle, config).and_then(|()| launch(bundle, config, network));
     if started.is_err() {
         // Nothing ran, so the mark must not make this a vanished container.
         bundle.unmark_launched()?;
@@ -137,6 +136,16 @@ fn start(bundle: &Bundle, config: &ShimConfig) -> io::Result<Started> {
 /// What is mounted here is not seen by the machine; what the machine unmounts goes here too, so that no disk stays busy.
 fn mount_apart() -> io::Result<()> {
     Ok(mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)?)
+}
+
+/// Lays the container out while the disk takes the mark that it may have run, and waits for both.
+fn make(bundle: &Bundle, config: &ShimConfig) -> io::Result<()> {
+    thread::scope(|both| {
+        let mark = both.spawn(|| bundle.mark_launched());
+        let laid_out = lay_out(bundle, config);
+        let marked = mark.join().unwrap_or_else(|_| Err(io::Error::other("its launch could not be marked")));
+        laid_out.and(marked)
+    })
 }
 
 /// Makes the container's writable space and root.
@@ -232,19 +241,32 @@ fn finish(bundle: &Bundle, config: &ShimConfig, started: Started) -> io::Result<
         // As with a full disk: how it ended is told all the same.
         eprintln!("landfall-agent: its output is not whole: {error}");
     }
-    let groups = Groups::new(config.groups.clone());
+    let groups = groups(config);
     let record = ExitRecord { code, signal, oom: groups.oom_killed() };
-    // Where it cannot be written, as on a full disk, the rest goes all the same.
-    let recorded = bundle.write_exit(&record);
-    if let Err(error) = network.detach() {
-        // The bundle's record says what is left, and the engine clears it with the bundle.
-        eprintln!("landfall-agent: {error}");
-    }
-    if groups.remove() {
+    let (recorded, removed) = thread::scope(|both| {
+        let removal = both.spawn(|| groups.remove());
+        // Where it cannot be written, as on a full disk, the rest goes all the same.
+        let recorded = bundle.write_exit(&record);
+        if let Err(error) = network.detach() {
+            // The bundle's record says what is left, and the engine clears it with the bundle.
+            eprintln!("landfall-agent: {error}");
+        }
+        // Who waits for the end by the bundle's pipe, which is the standard input, need not wait for the rest. Without this
+        // word they see this process's own end.
+        let _ = nix::unistd::write(io::stdin(), b".");
+        (recorded, removal.join().unwrap_or(false))
+    });
+    if removed {
         // The runtime's state is what is left of the container besides the bundle; without it, nothing is left to delete.
         std::fs::remove_dir_all(bundle.runtime_state())?;
     }
     recorded
+}
+
+/// The container's control groups, without those of a hierarchy that the runtime was kept from.
+fn groups(config: &ShimConfig) -> Groups {
+    let covered = |group: &PathBuf| config.runtime.covered.as_ref().is_some_and(|hidden| group.starts_with(hidden));
+    Groups::new(config.groups.iter().filter(|group| !covered(group)).cloned().collect())
 }
 
 /// Ends a container that writes too much where no file system of its own keeps it from that, and says so in its output.
@@ -268,7 +290,7 @@ fn wait_for(pid: Pid) -> io::Result<(Option<i32>, Option<i32>)> {
             Ok(WaitStatus::Signaled(_, signal, _)) => return Ok((None, Some(signal as i32))),
             Ok(_) | Err(Errno::EINTR) => {}
             // crun has ended, but a process between it and the container has not yet: then it becomes this one's child.
-            Err(Errno::ECHILD) if Path::new(&format!("/proc/{pid}")).exists() => std::thread::sleep(BETWEEN),
+            Err(Errno::ECHILD) if Path::new(&format!("/proc/{pid}")).exists() => thread::sleep(BETWEEN),
             Err(error) => return Err(error.into()),
         }
     }

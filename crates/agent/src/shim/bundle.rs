@@ -28,6 +28,11 @@ impl Bundle {
         self.0.join("shim.json")
     }
 
+    /// The container as the engine was asked for it: the last file of the engine's to be written.
+    pub fn description(&self) -> PathBuf {
+        self.0.join("container.json")
+    }
+
     /// The pipe whose write end the shim holds while it lives.
     pub fn alive(&self) -> PathBuf {
         self.0.join("alive")
@@ -114,16 +119,26 @@ impl Bundle {
         self.0.join("launched")
     }
 
-    /// Records, before anything runs, that the container may have run from now on.
+    /// Records, before anything runs, that the container may have run from now on: durably, with its description and its
+    /// folder, for otherwise a machine that lost power would run it a second time. Journals take all that at the first sync.
     pub fn mark_launched(&self) -> io::Result<()> {
         File::create(self.launched())?;
-        self.sync()
+        match File::open(self.description()) {
+            Ok(description) => description.sync_all()?,
+            // One that is not kept has none.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        self.sync()?;
+        self.0.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
     }
 
     /// Takes the mark back: nothing ran.
     pub fn unmark_launched(&self) -> io::Result<()> {
-        fs::remove_file(self.launched())?;
-        self.sync()
+        match fs::remove_file(self.launched()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| self.sync()),
+        }
     }
 
     /// Whether the container may have run. Without this mark it certainly did not.
@@ -134,7 +149,8 @@ impl Bundle {
     /// Makes the output durable, then the exit record.
     pub fn write_exit(&self, record: &ExitRecord) -> io::Result<()> {
         match File::open(self.output()) {
-            Ok(output) => output.sync_all()?,
+            Ok(output) if output.metadata()?.len() > 0 => output.sync_data()?,
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }

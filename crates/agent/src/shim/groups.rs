@@ -44,9 +44,9 @@ impl Groups {
         self.wait_until_empty()
     }
 
-    /// Removes them; false if one remains after a second (a process that the kernel has not let go of).
+    /// Removes as many as can be; false if one remains after a second (a process that the kernel has not let go of).
     pub fn remove(&self) -> bool {
-        self.subtree().iter().rev().all(|group| remove_empty(group))
+        self.subtree().iter().rev().fold(true, |gone, group| remove_empty(group) && gone)
     }
 
     fn freeze(&self, state: &str) {

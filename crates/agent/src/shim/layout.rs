@@ -11,6 +11,11 @@ use serde::{Deserialize, Serialize};
 /// that space, and no path leads through a link.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
+    /// A folder of the space that is in memory, and comes before all others. The many small things that only hide or replace
+    /// something lie there: made on ext4 and removed with each container, they would cost more than all the rest, for it
+    /// looks for inodes that were not removed lately.
+    #[serde(default)]
+    pub veil: Option<PathBuf>,
     /// Folders, each after the one that it is in.
     pub folders: Vec<Folder>,
     /// Symbolic links.
@@ -85,6 +90,9 @@ pub struct Overlay {
     pub base: PathBuf,
     /// Folders of the machine below [`Self::base`], the uppermost first.
     pub lower: Vec<PathBuf>,
+    /// Folders of the space that lie over those and are not written to, the uppermost first.
+    #[serde(default)]
+    pub over: Vec<PathBuf>,
     /// What is written goes here.
     pub upper: PathBuf,
     /// The overlay's own folder, beside the upper one.
@@ -95,6 +103,9 @@ impl Layout {
     /// Makes all of it in `space`. `rootless`: in a user namespace of this process's own, where owners that are not mapped
     /// stay as they are, and overlays keep their marks in attributes that need no privilege.
     pub(super) fn make(&self, space: &Path, rootless: bool) -> io::Result<()> {
+        if let Some(veil) = &self.veil {
+            in_memory(&inside(space, veil)?).map_err(about("cannot mount", veil))?;
+        }
         for folder in &self.folders {
             folder.make(space, rootless).map_err(about("cannot make", &folder.path))?;
         }
@@ -160,11 +171,19 @@ impl Overlay {
     /// `volatile`: nobody reads the upper folder after a crash of the machine, so what the container syncs need not reach
     /// the disk.
     fn options(&self, space: &Path, rootless: bool) -> io::Result<String> {
-        let lower = self.lower.iter().map(|path| plain(path)).collect::<io::Result<Vec<_>>>()?.join(":");
+        let over = self.over.iter().map(|path| inside(space, path)).collect::<io::Result<Vec<_>>>()?;
+        let lower = over.iter().chain(&self.lower).map(|path| plain(path));
+        let lower = lower.collect::<io::Result<Vec<_>>>()?.join(":");
         let (upper, work) = (inside(space, &self.upper)?, inside(space, &self.work)?);
         let marks = if rootless { ",userxattr" } else { "" };
         Ok(format!("lowerdir={lower},upperdir={},workdir={},volatile{marks}", plain(&upper)?, plain(&work)?))
     }
+}
+
+/// A file system in memory at a folder that is made, in this process's mount namespace; what it may hold bounds mistakes.
+fn in_memory(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(folder)?;
+    Ok(mount(Some("tmpfs"), folder, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=700,size=16m"))?)
 }
 
 /// A whiteout as overlays know it: a character device of number 0, which everybody may make.
@@ -211,6 +230,7 @@ mod tests {
     fn makes_folders_links_and_files() {
         let space = tempfile::tempdir().unwrap();
         let layout = Layout {
+            veil: None,
             folders: vec![folder("layers/etc/upper", 0o1757), folder("rootfs", 0o755)],
             links: vec![Link { path: "rootfs/bin".into(), target: "usr/bin".into() }],
             files: vec![TextFile::readable("layers/etc/upper/hosts", "127.0.0.1 localhost\n")],
@@ -235,11 +255,13 @@ mod tests {
             target: "rootfs".into(),
             base: "/images".into(),
             lower: vec!["b".into(), "a".into()],
+            over: vec!["veil/0".into()],
             upper: "layers/root/upper".into(),
             work: "layers/root/work".into(),
         };
         let options = |rootless| overlay.options(Path::new("/space"), rootless).unwrap();
-        let usual = "lowerdir=b:a,upperdir=/space/layers/root/upper,workdir=/space/layers/root/work,volatile";
+        let usual =
+            "lowerdir=/space/veil/0:b:a,upperdir=/space/layers/root/upper,workdir=/space/layers/root/work,volatile";
         assert_eq!(options(false), usual);
         assert_eq!(options(true), format!("{usual},userxattr"));
         let odd = Overlay { lower: vec!["a:b".into()], ..overlay };

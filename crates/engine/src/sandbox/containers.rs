@@ -32,8 +32,6 @@ pub(super) enum Found {
     Ended(Bundle, Exit),
 }
 
-/// The last file of a bundle to be written: the description. Without it, nothing was ever started.
-const DESCRIPTION: &str = "container.json";
 /// Removed containers have this in front of their folder's name until all files are deleted.
 pub(super) const REMOVED: &str = ".removed-";
 
@@ -51,8 +49,10 @@ impl Containers {
     pub(super) fn bundles(&self) -> Result<Vec<(String, Bundle, bool)>, EngineError> {
         let bundle = |name: String| {
             let path = self.folder.join(&name);
-            let kept = !name.starts_with(REMOVED) && path.join(DESCRIPTION).exists();
-            path.is_dir().then(|| (name, Bundle::new(path), kept))
+            let bundle = Bundle::new(path);
+            // Without its description, nothing was ever started.
+            let kept = !name.starts_with(REMOVED) && bundle.description().exists();
+            bundle.path().is_dir().then_some((name, bundle, kept))
         };
         Ok(self.names()?.into_iter().filter_map(bundle).collect())
     }
@@ -128,7 +128,8 @@ impl Containers {
         Bundle::new(self.folder.join(id))
     }
 
-    /// Writes all that the shim and the runtime need; the description comes last and makes it durable.
+    /// Writes all that the shim and the runtime need; the description comes last. The shim makes it durable before it runs
+    /// anything: what a machine forgets that loses power before has never run.
     pub(super) fn make(
         &self,
         bundle: &Bundle,
@@ -161,7 +162,7 @@ impl Containers {
             write_json(&folder.join("config.json"), &config)?;
             write_json(&bundle.shim_config(), &shim)?;
             nix::unistd::mkfifo(&bundle.alive(), nix::sys::stat::Mode::from_bits_truncate(0o600))?;
-            describe(folder, spec)
+            describe(bundle, spec)
         };
         write().map_err(EngineError::io("cannot write", folder))
     }
@@ -169,16 +170,16 @@ impl Containers {
     fn descriptions(&self) -> Result<Vec<ContainerSpec>, EngineError> {
         let mut descriptions = Vec::new();
         for name in self.names()?.iter().filter(|name| !name.starts_with(REMOVED)) {
-            let path = self.folder.join(name).join(DESCRIPTION);
-            match fs::read(&path) {
-                Ok(bytes) => descriptions.push(
-                    serde_json::from_slice(&bytes)
-                        .map_err(io::Error::from)
-                        .map_err(EngineError::io("cannot read", &path))?,
-                ),
+            let path = Bundle::new(self.folder.join(name)).description();
+            let description = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+            match description {
+                Ok(description) => descriptions.push(description),
                 // It is being made or removed.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(EngineError::io("cannot read", &path)(error)),
+                // One that is damaged must not keep all others from being found. By its id it can still be removed.
+                Err(error) => {
+                    tracing::error!(%error, path = %path.display(), "a container's description cannot be read");
+                }
             }
         }
         Ok(descriptions)
@@ -197,8 +198,8 @@ fn find(folder: PathBuf) -> Result<Found, EngineError> {
     if !folder.exists() {
         return Ok(Found::Nothing);
     }
-    let described = folder.join(DESCRIPTION).exists();
     let bundle = Bundle::new(folder);
+    let described = bundle.description().exists();
     // First, because the shim writes the record before it goes: no shim and no record means there will be none.
     let alive = shim_watch::is_alive(&bundle)?;
     let path = bundle.exit();
@@ -215,20 +216,17 @@ fn private_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(folder)
 }
 
-fn write_json(path: &Path, value: &impl serde::Serialize) -> io::Result<File> {
+fn write_json(path: &Path, value: &impl serde::Serialize) -> io::Result<()> {
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(&serde_json::to_vec(value)?)?;
-    Ok(file)
+    file.write_all(&serde_json::to_vec(value)?)
 }
 
-/// Writes the description durably: after this, the container exists.
-fn describe(folder: &Path, spec: &ContainerSpec) -> io::Result<()> {
-    let temporary = folder.join("container.json.new");
-    write_json(&temporary, spec)?.sync_all()?;
+/// Writes the description, whole or not at all: after this, the container exists.
+fn describe(bundle: &Bundle, spec: &ContainerSpec) -> io::Result<()> {
+    let temporary = bundle.path().join("container.json.new");
+    write_json(&temporary, spec)?;
     crash_point::crash_point!("sandbox_before_description");
-    fs::rename(temporary, folder.join(DESCRIPTION))?;
-    File::open(folder)?.sync_all()?;
-    folder.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    fs::rename(temporary, bundle.description())
 }
 
 #[cfg(test)]
@@ -250,8 +248,9 @@ mod tests {
         private_folder(&folder).unwrap();
         let mut spec = ContainerSpec::new(id, ["true"]);
         spec.labels.insert("build".into(), id.into());
-        describe(&folder, &spec).unwrap();
-        Bundle::new(folder)
+        let bundle = Bundle::new(folder);
+        describe(&bundle, &spec).unwrap();
+        bundle
     }
 
     #[tokio::test]
@@ -293,6 +292,9 @@ mod tests {
         let ids = |found: Vec<ContainerSpec>| found.into_iter().map(|spec| spec.id).collect::<Vec<_>>();
         assert_eq!(ids(containers.labelled("build", "b").await.unwrap()), ["b"]);
         assert!(containers.labelled("other", "b").await.unwrap().is_empty());
+        described(&containers, "damaged");
+        fs::write(containers.bundle("damaged").description(), "{").unwrap();
+        assert_eq!(ids(containers.labelled("build", "b").await.unwrap()), ["b"]);
         fs::rename(containers.folder.join("b"), containers.folder.join(".removed-b.1.0")).unwrap();
         assert!(containers.labelled("build", "b").await.unwrap().is_empty());
     }

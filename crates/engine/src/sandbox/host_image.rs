@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use agent::shim::Layout;
 
 use super::host_layers::{Layers, can_be_overlaid};
-use super::host_secrets;
+use super::host_secrets::{self, Secrets};
 use super::root::Fresh;
 use crate::EngineError;
 
@@ -27,6 +27,9 @@ pub(super) const FRESH: &[Fresh] = &[
 /// other disks and the boot loader are mounted, which overlays do not follow.
 const LEFT_OUT: [&str; 7] = ["boot", "dev", "lost+found", "media", "mnt", "proc", "sys"];
 
+/// Of those, where the kernel's are mounted anew.
+const KERNEL: [&str; 3] = ["dev", "proc", "sys"];
+
 /// Of those, the ones that every container has all the same, empty.
 const EMPTY: [&str; 2] = ["media", "mnt"];
 
@@ -35,6 +38,7 @@ pub(super) struct HostImage {
     root: PathBuf,
     shares: Vec<PathBuf>,
     masked: Vec<PathBuf>,
+    secrets: Secrets,
 }
 
 /// Accepts the image `host` if it is trusted.
@@ -59,7 +63,8 @@ impl HostImage {
             }
         }
         masked.push(data_dir.to_path_buf());
-        Ok(Self { root: PathBuf::from("/"), shares, masked })
+        let root = PathBuf::from("/");
+        Ok(Self { secrets: Secrets::new(root.clone()), root, shares, masked })
     }
 
     /// The folders that containers see read-only under the same path.
@@ -72,14 +77,31 @@ impl HostImage {
         self.masked.iter().map(PathBuf::as_path)
     }
 
-    /// The root: overlays of the top-level folders (one over `/` cannot be had in a user namespace), and the links beside
-    /// them. `etc` are texts that go over files in /etc.
+    /// The root: an overlay, or several where that cannot be had, as in a user namespace. `etc` are texts that go over files
+    /// in /etc.
     pub(super) fn layout(&self, etc: &[(&str, String)], rootless: bool) -> Result<Layout, EngineError> {
-        let laid_out = self.lay_out(etc, &if rootless { mount_points() } else { Vec::new() });
+        let mounted = mount_points();
+        let laid_out = if rootless { self.by_folders(etc, &mounted) } else { self.whole(etc, &mounted) };
         laid_out.map_err(EngineError::io("cannot look at", &self.root))
     }
 
-    fn lay_out(&self, etc: &[(&str, String)], mounted: &[PathBuf]) -> io::Result<Layout> {
+    /// One overlay over all, and one for each top-level folder that is another file system: overlays do not follow mounts.
+    fn whole(&self, etc: &[(&str, String)], mounted: &[PathBuf]) -> io::Result<Layout> {
+        let mut layers = Layers::new(&self.root, &[]);
+        let tops = self.tops()?;
+        let (apart, seen): (Vec<String>, Vec<String>) =
+            tops.iter().cloned().partition(|top| mounted.contains(&self.root.join(top)));
+        let fresh = FRESH.iter().map(|fresh| fresh.path).filter(|path| !path.contains('/'));
+        let anew: Vec<&str> = fresh.chain(KERNEL).chain(EMPTY).chain(apart.iter().map(String::as_str)).collect();
+        layers.whole(&seen, &anew)?;
+        for top in &apart {
+            layers.add(Path::new(top))?;
+        }
+        self.veil(layers, etc, &tops)
+    }
+
+    /// An overlay for each top-level folder, the links beside them, and smaller overlays around what is mounted below.
+    fn by_folders(&self, etc: &[(&str, String)], mounted: &[PathBuf]) -> io::Result<Layout> {
         let mut layers = Layers::new(&self.root, mounted);
         for name in EMPTY {
             layers.empty(name);
@@ -88,13 +110,18 @@ impl HostImage {
         for top in &tops {
             layers.add(Path::new(top))?;
         }
+        self.veil(layers, etc, &tops)
+    }
+
+    /// Replaces and hides what containers shall not see as it is.
+    fn veil(&self, mut layers: Layers<'_>, etc: &[(&str, String)], tops: &[String]) -> io::Result<Layout> {
         for (name, text) in etc {
-            layers.put(&Path::new("etc").join(name), text.clone(), 0o644);
+            layers.put(&Path::new("etc").join(name), text.clone(), 0o644)?;
         }
         for (name, text) in host_secrets::without_passwords(&self.root) {
-            layers.put(&Path::new("etc").join(name), text, 0o640);
+            layers.put(&Path::new("etc").join(name), text, 0o640)?;
         }
-        for path in host_secrets::hidden(&self.root, &tops) {
+        for path in self.secrets.hidden(tops) {
             layers.hide(&path)?;
         }
         Ok(layers.layout())
@@ -136,6 +163,11 @@ mod tests {
 
     use super::*;
 
+    fn image(machine: &Path) -> HostImage {
+        let root = machine.to_path_buf();
+        HostImage { secrets: Secrets::new(root.clone()), root, shares: vec![], masked: vec![] }
+    }
+
     #[test]
     fn only_the_trusted_host_image_is_taken() {
         assert!(check(true).is_ok());
@@ -151,14 +183,41 @@ mod tests {
         fs::write(machine.path().join("swapfile"), "").unwrap();
         fs::write(machine.path().join("etc/shadow"), "root:hash:1\n").unwrap();
         symlink("usr/bin", machine.path().join("bin")).unwrap();
-        let image = HostImage { root: machine.path().to_path_buf(), shares: vec![], masked: vec![] };
-        let layout = image.layout(&[("hosts", "me".to_owned())], false).unwrap();
+        let image = image(machine.path());
+        let etc = [("hosts", "me".to_owned())];
+        let targets = |layout: &Layout| -> Vec<String> {
+            layout.overlays.iter().map(|overlay| overlay.target.to_str().unwrap().to_owned()).collect()
+        };
+        let apart = image.layout(&etc, true).unwrap();
+        assert_eq!(targets(&apart), ["rootfs/etc", "rootfs/usr"]);
+        assert_eq!(apart.links.len(), 1);
+        assert!(apart.folders.iter().any(|folder| folder.path == Path::new("rootfs/mnt")));
+        let whole = image.layout(&etc, false).unwrap();
+        assert_eq!(targets(&whole), ["rootfs"]);
+        for name in ["boot", "home", "odd,name", "proc", "swapfile", "tmp"] {
+            assert!(whole.hidden.contains(&Path::new("veil/0").join(name)), "{name}");
+        }
+        assert_eq!(whole.hidden.len(), 6);
+        assert!(whole.folders.iter().any(|folder| folder.path == Path::new("veil/anew/proc")));
+        for layout in [&apart, &whole] {
+            let texts: Vec<_> = layout.files.iter().map(|file| file.text.as_str()).collect();
+            assert_eq!(texts, ["me", "root:*:1\n"]);
+        }
+    }
+
+    #[test]
+    fn another_file_system_has_an_overlay_of_its_own_and_is_hidden_below() {
+        let machine = tempfile::tempdir().unwrap();
+        for folder in ["usr", "etc", "srv"] {
+            fs::create_dir(machine.path().join(folder)).unwrap();
+        }
+        let layout = image(machine.path()).whole(&[("hosts", String::new())], &[machine.path().join("etc")]).unwrap();
         let targets: Vec<_> = layout.overlays.iter().map(|overlay| overlay.target.to_str().unwrap()).collect();
-        assert_eq!(targets, ["rootfs/etc", "rootfs/usr"]);
-        assert_eq!(layout.links.len(), 1);
-        let texts: Vec<_> = layout.files.iter().map(|file| file.text.as_str()).collect();
-        assert_eq!(texts, ["me", "root:*:1\n"]);
-        assert!(layout.folders.iter().any(|folder| folder.path == Path::new("rootfs/mnt")));
+        assert_eq!(targets, ["rootfs", "rootfs/etc"]);
+        assert_eq!(layout.hidden, [Path::new("veil/0/etc")]);
+        assert_eq!(layout.files[0].path, Path::new("veil/1/hosts"));
+        assert_eq!(layout.overlays[0].over, [Path::new("veil/anew"), Path::new("veil/0")]);
+        assert_eq!(layout.overlays[1].over, [Path::new("veil/1")]);
     }
 
     #[test]

@@ -7,11 +7,18 @@ use std::path::{Path, PathBuf};
 
 use agent::shim::{Bundle, CopiedFile, Folder, Layout, Link, Overlay, TextFile};
 
+/// The folder in memory of what hides or replaces the machine's.
+const VEIL: &str = "veil";
+/// In it, what is made anew in the root.
+const ANEW: [&str; 2] = [VEIL, "anew"];
+
 /// A layout that grows folder by folder.
 ///
-/// One overlay stands for a folder with all that is in it. In a user namespace that cannot be had where something else is
-/// mounted below (the kernel lets nobody see what a mount covers): then the folder is made anew, with an overlay for each of
-/// its folders and a copy of each of its files.
+/// One overlay stands for a folder with all that is in it, the machine's root too. In a user namespace that cannot be had
+/// where something else is mounted below (the kernel lets nobody see what a mount covers): then the folder is made anew,
+/// with an overlay for each of its folders and a copy of each of its files.
+///
+/// What hides or replaces something of the machine lies in a layer of its own in each overlay, in memory.
 pub(super) struct Layers<'a> {
     root: &'a Path,
     /// Where something is mounted that stands in the way.
@@ -23,9 +30,25 @@ pub(super) struct Layers<'a> {
 impl<'a> Layers<'a> {
     /// An empty root folder.
     pub(super) fn new(root: &'a Path, mounted: &'a [PathBuf]) -> Self {
-        let mut layers = Self { root, mounted, overlaid: Vec::new(), layout: Layout::default() };
+        let layout = Layout { veil: Some(PathBuf::from(VEIL)), ..Layout::default() };
+        let mut layers = Self { root, mounted, overlaid: Vec::new(), layout };
         layers.folder(PathBuf::from(Bundle::ROOT), 0o755);
         layers
+    }
+
+    /// The machine's whole root as one overlay, of which only `seen` is seen, and `anew` as empty folders.
+    pub(super) fn whole(&mut self, seen: &[String], anew: &[&str]) -> io::Result<()> {
+        self.overlay(Path::new(""), &self.root.symlink_metadata()?);
+        for entry in fs::read_dir(self.root)? {
+            let name = entry?.file_name();
+            if !seen.iter().any(|seen| name == seen.as_str()) {
+                self.layout.hidden.push(veil(0).join(name));
+            }
+        }
+        for name in anew {
+            self.folder(ANEW.iter().chain([name]).collect(), 0o755);
+        }
+        Ok(())
     }
 
     /// Makes an empty folder of root's own.
@@ -71,17 +94,26 @@ impl<'a> Layers<'a> {
         // An upper layer's top folder is what the container sees, so it gets the lower one's mode and owner.
         self.layout.folders.push(like(upper.clone(), metadata));
         self.folder(work.clone(), 0o700);
-        let (base, lower) = (self.root.to_path_buf(), vec![path.to_path_buf()]);
-        self.layout.overlays.push(Overlay { target: Path::new(Bundle::ROOT).join(path), base, lower, upper, work });
+        let whole = path == Path::new("");
+        let (target, lower) = match whole {
+            true => (PathBuf::from(Bundle::ROOT), PathBuf::from(".")),
+            false => (Path::new(Bundle::ROOT).join(path), path.to_path_buf()),
+        };
+        // Above what the veil hides there are folders in the same place, made anew.
+        let over = if whole { vec![ANEW.iter().collect()] } else { Vec::new() };
+        let base = self.root.to_path_buf();
+        self.layout.overlays.push(Overlay { target, base, lower: vec![lower], over, upper, work });
         self.overlaid.push(path.to_path_buf());
     }
 
     /// Puts a text at `path` in place of what the machine has there; in a folder that the container has.
-    pub(super) fn put(&mut self, path: &Path, text: String, mode: u32) {
+    pub(super) fn put(&mut self, path: &Path, text: String, mode: u32) -> io::Result<()> {
+        self.folders_above(path)?;
         let target = self.place(path);
         self.layout.copies.retain(|copy| copy.path != target);
         self.layout.links.retain(|link| link.path != target);
         self.layout.files.push(TextFile { path: target, text, mode });
+        Ok(())
     }
 
     /// Hides what the machine has at `path`, unless a text is put there, which hides it too.
@@ -90,13 +122,20 @@ impl<'a> Layers<'a> {
         if self.layout.files.iter().any(|file| file.path == place) {
             return Ok(());
         }
-        let Some(number) = self.covering(path) else {
+        if self.covering(path).is_none() {
             let target = Path::new(Bundle::ROOT).join(path);
             self.layout.copies.retain(|copy| !copy.path.starts_with(&target));
             self.layout.overlays.retain(|overlay| !overlay.target.starts_with(&target));
             return Ok(());
-        };
-        let top = self.overlaid[number].clone();
+        }
+        self.folders_above(path)?;
+        self.layout.hidden.push(place);
+        Ok(())
+    }
+
+    /// Makes the folders above `path` in its overlay's veil: what the container sees of them is theirs.
+    fn folders_above(&mut self, path: &Path) -> io::Result<()> {
+        let Some(top) = self.covering(path).map(|number| self.overlaid[number].clone()) else { return Ok(()) };
         let above: Vec<&Path> = path.ancestors().skip(1).take_while(|above| *above != top).collect();
         for folder in above.into_iter().rev() {
             let over = self.place(folder);
@@ -104,24 +143,33 @@ impl<'a> Layers<'a> {
                 self.layout.folders.push(like(over, &self.root.join(folder).symlink_metadata()?));
             }
         }
-        self.layout.hidden.push(place);
         Ok(())
     }
 
     /// The finished layout.
-    pub(super) fn layout(self) -> Layout {
+    pub(super) fn layout(mut self) -> Layout {
+        for (number, overlay) in self.layout.overlays.iter_mut().enumerate() {
+            let veil = veil(number);
+            let made = self.layout.folders.iter().map(|folder| &folder.path);
+            let made = made.chain(self.layout.files.iter().map(|file| &file.path)).chain(&self.layout.hidden);
+            if made.into_iter().any(|path| path.starts_with(&veil)) {
+                self.layout.folders.push(Folder { path: veil.clone(), mode: 0o755, uid: 0, gid: 0 });
+                overlay.over.push(veil);
+            }
+        }
+        self.layout.folders.sort_by_key(|folder| folder.path.components().count());
         self.layout
     }
 
     /// The overlay in which `path` lies.
     fn covering(&self, path: &Path) -> Option<usize> {
-        self.overlaid.iter().position(|overlaid| path != overlaid && path.starts_with(overlaid))
+        self.overlaid.iter().rposition(|overlaid| path != overlaid && path.starts_with(overlaid))
     }
 
     /// Where what lies over the machine's `path` is in the container's space.
     fn place(&self, path: &Path) -> PathBuf {
         match self.covering(path) {
-            Some(number) => upper(number).join(path.strip_prefix(&self.overlaid[number]).unwrap_or(path)),
+            Some(number) => veil(number).join(path.strip_prefix(&self.overlaid[number]).unwrap_or(path)),
             None => Path::new(Bundle::ROOT).join(path),
         }
     }
@@ -139,6 +187,11 @@ pub(super) fn can_be_overlaid(path: &Path) -> bool {
 /// What the container wrote over the overlay of this number.
 fn upper(number: usize) -> PathBuf {
     Path::new("layers").join(number.to_string()).join("upper")
+}
+
+/// What lies over the machine's folders in the overlay of this number.
+fn veil(number: usize) -> PathBuf {
+    Path::new(VEIL).join(number.to_string())
 }
 
 /// A folder as the machine has it.
@@ -180,7 +233,7 @@ mod tests {
         for name in ["bin", "etc", "var"] {
             layers.add(Path::new(name)).unwrap();
         }
-        layers.put(Path::new("etc/hosts"), "me".into(), 0o644);
+        layers.put(Path::new("etc/hosts"), "me".into(), 0o644).unwrap();
         let layout = layers.layout();
         assert_eq!(targets(&layout), ["rootfs/etc", "rootfs/var"]);
         assert_eq!(
@@ -188,7 +241,7 @@ mod tests {
             (machine.path(), &[PathBuf::from("etc")][..])
         );
         assert_eq!(layout.links, [Link { path: "rootfs/bin".into(), target: "usr/bin".into() }]);
-        assert_eq!(layout.files, [TextFile::readable("layers/0/upper/hosts", "me")]);
+        assert_eq!(layout.files, [TextFile::readable("veil/0/hosts", "me")]);
     }
 
     #[test]
@@ -198,7 +251,7 @@ mod tests {
         let mut layers = Layers::new(machine.path(), &mounted);
         layers.add(Path::new("etc")).unwrap();
         layers.add(Path::new("var")).unwrap();
-        layers.put(Path::new("etc/hosts"), "me".into(), 0o644);
+        layers.put(Path::new("etc/hosts"), "me".into(), 0o644).unwrap();
         let layout = layers.layout();
         assert_eq!(targets(&layout), ["rootfs/etc/ssh", "rootfs/etc/ssl", "rootfs/var/cache", "rootfs/var/lib/dpkg"]);
         let copies: Vec<_> = layout.copies.iter().map(|copy| copy.path.to_str().unwrap()).collect();
@@ -214,9 +267,10 @@ mod tests {
         layers.add(Path::new("etc")).unwrap();
         layers.hide(Path::new("etc/ssh/key")).unwrap();
         let layout = layers.layout();
-        assert_eq!(layout.hidden, [Path::new("layers/0/upper/ssh/key")]);
-        let folder = layout.folders.last().unwrap();
-        assert_eq!((folder.path.as_path(), folder.mode), (Path::new("layers/0/upper/ssh"), 0o711));
+        assert_eq!(layout.hidden, [Path::new("veil/0/ssh/key")]);
+        let folder = layout.folders.iter().find(|folder| folder.path == Path::new("veil/0/ssh")).unwrap();
+        assert_eq!(folder.mode, 0o711);
+        assert_eq!(layout.overlays[0].over, [Path::new("veil/0")]);
     }
 
     #[test]
@@ -239,7 +293,7 @@ mod tests {
         let machine = machine();
         let mut layers = Layers::new(machine.path(), &[]);
         layers.add(Path::new("etc")).unwrap();
-        layers.put(Path::new("etc/hosts"), "me".into(), 0o644);
+        layers.put(Path::new("etc/hosts"), "me".into(), 0o644).unwrap();
         layers.hide(Path::new("etc/hosts")).unwrap();
         let layout = layers.layout();
         assert!(layout.hidden.is_empty() && layout.files.len() == 1);

@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::host_watch::Watch;
 
 /// Usual places of secrets, and whose they are. A star stands for any characters in the last part.
 const PLACES: &[(&str, &str)] = &[
@@ -68,16 +71,48 @@ const SHOWN: [&str; 5] = ["etc/gshadow", "etc/shadow", "etc/sudoers", "etc/sudoe
 /// The files of passwords' hashes.
 const PASSWORDS: [&str; 2] = ["shadow", "gshadow"];
 
-/// What is hidden below these top-level folders of the machine's `root`: relative paths of what is there, none below another.
-pub(super) fn hidden(root: &Path, tops: &[String]) -> BTreeSet<PathBuf> {
+/// What is hidden of the machine: looked for once, and again after a change. Some thousand files are looked at, which takes
+/// a third of the time that a container's start may take.
+pub(super) struct Secrets {
+    root: PathBuf,
+    known: Mutex<Option<Known>>,
+}
+
+/// What was found, and what tells of changes since.
+struct Known {
+    tops: Vec<String>,
+    hidden: BTreeSet<PathBuf>,
+    watch: Watch,
+}
+
+impl Secrets {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self { root, known: Mutex::new(None) }
+    }
+
+    /// What is hidden below these top-level folders: relative paths of what is there, none below another.
+    pub(super) fn hidden(&self, tops: &[String]) -> BTreeSet<PathBuf> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.as_ref().filter(|known| known.tops == tops && known.watch.is_silent()) {
+            return known.hidden.clone();
+        }
+        let mut watch = Watch::new();
+        let hidden = hidden(&self.root, tops, &mut |folder| watch.add(&self.root.join(folder)));
+        *known = Some(Known { tops: tops.to_vec(), hidden: hidden.clone(), watch });
+        hidden
+    }
+}
+
+/// What is hidden; `looking` is called with each folder before it is looked at.
+fn hidden(root: &Path, tops: &[String], looking: &mut impl FnMut(&Path)) -> BTreeSet<PathBuf> {
     let mut hidden = BTreeSet::new();
     let seen = |place: &str| tops.iter().any(|top| place.starts_with(&format!("{top}/")));
     for (place, _) in PLACES.iter().filter(|(place, _)| seen(place)) {
-        hidden.extend(matching(root, place));
+        hidden.extend(matching(root, place, looking));
     }
     for top in tops.iter().filter(|top| !PROGRAMS.contains(&top.as_str())) {
         let depth = STRICT.iter().find(|(strict, _)| strict == top).map_or(ELSEWHERE, |(_, depth)| *depth);
-        closed(root, Path::new(top), depth, &mut hidden);
+        closed(root, Path::new(top), depth, looking, &mut hidden);
     }
     let covered = |path: &PathBuf| path.ancestors().skip(1).any(|above| hidden.contains(above));
     hidden.iter().filter(|path| !covered(path)).cloned().collect()
@@ -102,11 +137,14 @@ fn locked(text: &str) -> String {
 }
 
 /// What is at a place, which may have a star in its last part. A path through a link is somewhere else.
-fn matching(root: &Path, place: &str) -> Vec<PathBuf> {
+fn matching(root: &Path, place: &str, looking: &mut impl FnMut(&Path)) -> Vec<PathBuf> {
     let path = Path::new(place);
     let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return Vec::new();
     };
+    for above in folder.ancestors() {
+        looking(above);
+    }
     if !is_plain(root, folder) {
         return Vec::new();
     }
@@ -126,7 +164,8 @@ fn is_plain(root: &Path, path: &Path) -> bool {
 }
 
 /// What is closed to ordinary users in `folder`, down to a depth.
-fn closed(root: &Path, folder: &Path, depth: usize, hidden: &mut BTreeSet<PathBuf>) {
+fn closed(root: &Path, folder: &Path, depth: usize, looking: &mut impl FnMut(&Path), hidden: &mut BTreeSet<PathBuf>) {
+    looking(folder);
     for entry in fs::read_dir(root.join(folder)).into_iter().flatten().flatten() {
         let path = folder.join(entry.file_name());
         let Ok(metadata) = entry.metadata() else { continue };
@@ -136,7 +175,7 @@ fn closed(root: &Path, folder: &Path, depth: usize, hidden: &mut BTreeSet<PathBu
         if is_closed(&metadata) {
             hidden.insert(path);
         } else if metadata.is_dir() && depth > 1 {
-            closed(root, &path, depth - 1, hidden);
+            closed(root, &path, depth - 1, looking, hidden);
         }
     }
 }
@@ -166,7 +205,7 @@ mod tests {
 
     fn hidden_of(root: &Path) -> Vec<String> {
         let tops: Vec<String> = ["etc", "srv", "usr", "var"].map(str::to_owned).to_vec();
-        hidden(root, &tops).into_iter().map(|path| path.to_string_lossy().into_owned()).collect()
+        hidden(root, &tops, &mut |_| ()).into_iter().map(|path| path.to_string_lossy().into_owned()).collect()
     }
 
     #[test]
@@ -197,6 +236,28 @@ mod tests {
         ]);
         fs::set_permissions(root.path().join("var/lib/app"), fs::Permissions::from_mode(0o750)).unwrap();
         assert_eq!(hidden_of(root.path()), ["etc/app/credentials", "srv/team/key", "var/lib/app"]);
+    }
+
+    #[test]
+    fn a_change_of_any_kind_is_seen() {
+        let root = machine(&[("etc/app/credentials", 0o644), ("var/lib/systemd/x", 0o644)]);
+        let secrets = Secrets::new(root.path().to_path_buf());
+        let at = |path: &str| root.path().join(path);
+        let hidden = || -> Vec<String> {
+            let tops: Vec<String> = ["etc", "var"].map(str::to_owned).to_vec();
+            secrets.hidden(&tops).into_iter().map(|path| path.to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!((hidden(), hidden()), (vec![], vec![]));
+        fs::set_permissions(at("etc/app/credentials"), fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(hidden(), ["etc/app/credentials"]);
+        fs::create_dir_all(at("etc/ssl/private")).unwrap();
+        assert_eq!(hidden(), ["etc/app/credentials", "etc/ssl/private"]);
+        fs::rename(at("etc/app"), at("etc/other")).unwrap();
+        assert_eq!(hidden(), ["etc/other/credentials", "etc/ssl/private"]);
+        fs::remove_file(at("etc/other/credentials")).unwrap();
+        fs::create_dir_all(at("var/lib/systemd/coredump")).unwrap();
+        assert_eq!(hidden(), ["etc/ssl/private", "var/lib/systemd/coredump"]);
+        assert_eq!(hidden(), ["etc/ssl/private", "var/lib/systemd/coredump"]);
     }
 
     #[test]

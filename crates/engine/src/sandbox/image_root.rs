@@ -55,7 +55,7 @@ impl ImageRoot {
             folders.push(Folder { path: work.clone(), mode: 0o700, uid: 0, gid: 0 });
             folders.push(Folder { path: root.to_path_buf(), mode: 0o755, uid: 0, gid: 0 });
             let base = self.lease.folder().to_path_buf();
-            overlays.push(Overlay { target: root.to_path_buf(), base, lower: layers, upper, work });
+            overlays.push(Overlay { target: root.to_path_buf(), base, lower: layers, over: Vec::new(), upper, work });
         }
         Layout { folders, files, overlays, ..Layout::default() }
     }

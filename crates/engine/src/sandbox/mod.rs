@@ -14,6 +14,7 @@ mod exec;
 mod host_image;
 mod host_layers;
 mod host_secrets;
+mod host_watch;
 mod identities;
 mod image_root;
 mod launch;
@@ -292,7 +293,7 @@ impl Engine for Sandbox {
                 Found::Nothing | Found::HalfMade => return Err(EngineError::NoContainer(id.to_owned())),
                 Found::Ended(_, exit) => return Ok(exit),
                 Found::Lost(bundle) => return self.give_up(bundle).await,
-                Found::Running(bundle) => shim_watch::gone(&bundle).await?,
+                Found::Running(bundle) => shim_watch::ended(&bundle).await?,
             }
         }
     }

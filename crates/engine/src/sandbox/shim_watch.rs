@@ -16,15 +16,25 @@ pub(super) fn is_alive(bundle: &Bundle) -> Result<bool, EngineError> {
 
 /// Waits until the shim is gone.
 pub(super) async fn gone(bundle: &Bundle) -> Result<(), EngineError> {
-    let Some(pipe) = open(bundle)? else { return Ok(()) };
+    while read(bundle).await? > 0 {}
+    Ok(())
+}
+
+/// Waits until the shim has recorded the end, or is gone. The shim's word for it reaches one of those who wait; the others
+/// see it go, a moment later.
+pub(super) async fn ended(bundle: &Bundle) -> Result<(), EngineError> {
+    read(bundle).await.map(drop)
+}
+
+/// Reads the shim's pipe: nothing once it is gone.
+async fn read(bundle: &Bundle) -> Result<usize, EngineError> {
+    let Some(pipe) = open(bundle)? else { return Ok(0) };
     let path = bundle.alive();
     let receiver = Receiver::from_file(pipe).map_err(EngineError::io("cannot watch", &path))?;
     loop {
         receiver.readable().await.map_err(EngineError::io("cannot watch", &path))?;
         match receiver.try_read(&mut [0; 16]) {
-            Ok(0) => return Ok(()),
-            // Nobody writes to it, but a stray byte does no harm.
-            Ok(_) => {}
+            Ok(read) => return Ok(read),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(EngineError::io("cannot read", &path)(error)),
         }
@@ -57,6 +67,26 @@ fn open(bundle: &Bundle) -> Result<Option<File>, EngineError> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_shims_word_ends_the_wait_for_the_end_but_not_for_the_shim() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = Bundle::new(folder.path().to_path_buf());
+        nix::unistd::mkfifo(&bundle.alive(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut shim = File::options().read(true).write(true).open(bundle.alive()).unwrap();
+        let waiting = tokio::spawn({
+            let bundle = bundle.clone();
+            async move { ended(&bundle).await }
+        });
+        tokio::task::yield_now().await;
+        std::io::Write::write_all(&mut shim, b".").unwrap();
+        waiting.await.unwrap().unwrap();
+        assert!(is_alive(&bundle).unwrap());
+        std::io::Write::write_all(&mut shim, b".").unwrap();
+        let gone = gone_within(&bundle, Duration::from_millis(5));
+        gone.await.unwrap();
+        assert!(is_alive(&bundle).unwrap());
+    }
 
     #[tokio::test]
     async fn sees_the_writer_come_and_go() {
