@@ -19,13 +19,27 @@ pub(super) const LAST_PAUSE: Duration = Duration::from_secs(60);
 const TARGET: &str = "CodeDeployCommandService_v20141006";
 
 /// A command for this host.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct HostCommand {
     pub(super) host_command_identifier: String,
     pub(super) host_identifier: String,
     pub(super) deployment_execution_id: String,
     pub(super) command_name: String,
+}
+
+impl HostCommand {
+    /// The deployment that it is of, as the agent's folders name it; nothing that leads out of them.
+    pub(super) fn deployment(&self) -> &str {
+        let id = self.deployment_execution_id.rsplit('/').next().unwrap_or_default();
+        if id.starts_with('.') { "" } else { id }
+    }
+
+    /// All of it, as text.
+    pub(super) fn note(&self) -> String {
+        // Four texts always have a JSON form.
+        serde_json::to_string(self).unwrap_or_default()
+    }
 }
 
 /// Content and its format.

@@ -32,6 +32,13 @@ enum Work {
 pub(super) type Ending = Option<Diagnostics>;
 
 impl Executor {
+    /// Notes that a command was taken. Without the note it is run all the same, unless this agent dies before it is begun.
+    pub(super) fn note(&self, command: &HostCommand) {
+        if let Err(error) = self.state.take(command.deployment(), &command.note()) {
+            eprintln!("landfall-agent: a command cannot be noted: {error}");
+        }
+    }
+
     /// Does a command and gives its end. What goes wrong before the acknowledgement is told as its failure.
     pub(super) async fn execute(&self, command: &HostCommand) -> Ending {
         let (specification, work) = match self.understand(command).await {
@@ -83,9 +90,9 @@ impl Executor {
 
     /// Forgets that a command was under way; call it when its end has been told.
     pub(super) fn finished(&self, command: &HostCommand) {
-        let id = command.deployment_execution_id.rsplit("deployment/").next().unwrap_or_default();
+        self.state.drop_taken(command.deployment(), &command.note());
         for (deployment, identifier) in self.state.unfinished() {
-            if identifier == command.host_command_identifier || deployment == id {
+            if identifier == command.host_command_identifier {
                 self.state.end(&deployment);
             }
         }

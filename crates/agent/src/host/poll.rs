@@ -34,6 +34,7 @@ pub(super) async fn run(config: Config, processes: Processes) -> io::Result<()> 
     };
     let mut work = JoinSet::new();
     agent.report_unfinished(&mut work);
+    agent.take_up(&mut work);
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         () = agent.poll(&mut work) => {}
@@ -60,6 +61,16 @@ impl Agent {
                 agent.complete(&identifier, &Diagnostics::after_restart()).await;
                 agent.executor.state.end(&deployment);
             });
+        }
+    }
+
+    /// Begins what an earlier run of the agent took and ran nothing of: the server may believe that it is under way.
+    fn take_up(&self, work: &mut JoinSet<()>) {
+        for note in self.executor.state.taken() {
+            match serde_json::from_str(&note) {
+                Ok(command) => self.start(command, work),
+                Err(error) => eprintln!("landfall-agent: a command that was taken cannot be read: {error}"),
+            }
         }
     }
 
@@ -90,6 +101,7 @@ impl Agent {
         if !self.running().insert(command.host_command_identifier.clone()) {
             return;
         }
+        self.executor.note(&command);
         let agent = self.clone();
         work.spawn(async move { agent.see_through(command).await });
     }

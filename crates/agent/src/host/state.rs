@@ -3,6 +3,8 @@
 //! - `GROUP/DEPLOYMENT/bundle.tar`, `deployment-archive/`, `logs/scripts.log`
 //! - `deployment-instructions/GROUP{-install.json,-cleanup,_most_recent_install,_last_successful_install}`
 //! - `ongoing-deployment/DEPLOYMENT`: the command that is being run
+//!
+//! and of our own `taken-commands/DEPLOYMENT`: a command of which nothing was run yet.
 
 use std::fs;
 use std::io;
@@ -22,7 +24,7 @@ impl State {
     /// Makes the folders.
     pub(super) fn open(root: PathBuf) -> io::Result<Self> {
         let state = Self { root };
-        for folder in [state.instructions(), state.ongoing(), state.root.join("deployment-logs")] {
+        for folder in [state.instructions(), state.ongoing(), state.taking(), state.root.join("deployment-logs")] {
             fs::create_dir_all(&folder)
                 .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", folder.display())))?;
         }
@@ -35,6 +37,10 @@ impl State {
 
     fn ongoing(&self) -> PathBuf {
         self.root.join("ongoing-deployment")
+    }
+
+    fn taking(&self) -> PathBuf {
+        self.root.join("taken-commands")
     }
 
     /// All deployments of a group.
@@ -76,9 +82,34 @@ impl State {
         replace(&self.pointer(group, which), deployment.0.to_string_lossy().as_bytes())
     }
 
+    /// Notes a command before the server hears that it is taken over, after which it is handed out no more.
+    pub(super) fn take(&self, deployment: &str, command: &str) -> io::Result<()> {
+        replace(&self.taking().join(deployment), command.as_bytes())
+    }
+
+    /// Commands that an earlier run of the agent took and ran nothing of. Old ones are forgotten.
+    pub(super) fn taken(&self) -> Vec<String> {
+        let notes = fs::read_dir(self.taking()).into_iter().flatten().flatten();
+        let is_begun = |note: &fs::DirEntry| self.ongoing().join(note.file_name()).exists();
+        let kept = notes.filter(|note| !is_stale(&note.path()) && !is_begun(note));
+        kept.filter_map(|note| fs::read_to_string(note.path()).ok()).collect()
+    }
+
     /// Notes the command that is being run for a deployment.
     pub(super) fn begin(&self, deployment: &str, command: &str) -> io::Result<()> {
-        replace(&self.ongoing().join(deployment), command.as_bytes())
+        replace(&self.ongoing().join(deployment), command.as_bytes())?;
+        // If it stays it means nothing beside the other note.
+        let _ = fs::remove_file(self.taking().join(deployment));
+        Ok(())
+    }
+
+    /// Forgets a command that was taken and came to nothing; the deployment's next one may be noted already.
+    pub(super) fn drop_taken(&self, deployment: &str, command: &str) {
+        let note = self.taking().join(deployment);
+        if fs::read_to_string(&note).is_ok_and(|text| text == command) {
+            // Taken up again after a restart, it is refused by the server.
+            let _ = fs::remove_file(note);
+        }
     }
 
     /// Forgets the command of a deployment.
@@ -186,6 +217,22 @@ mod tests {
         old.set_modified(written - Duration::from_secs(25 * 3600)).unwrap();
         assert_eq!(state.unfinished(), [("d-1".to_owned(), "command 1".to_owned())]);
         assert!(!state.ongoing().join("d-3").exists());
+    }
+
+    #[test]
+    fn a_command_that_was_taken_is_kept_until_it_begins_or_comes_to_nothing() {
+        let (_folder, state) = state();
+        for (deployment, command) in [("d-1", "one"), ("d-2", "two"), ("d-3", "three"), ("d-4", "next")] {
+            state.take(deployment, command).unwrap();
+        }
+        state.begin("d-2", "two").unwrap();
+        state.drop_taken("d-3", "three");
+        state.drop_taken("d-4", "the one before");
+        let mut taken = state.taken();
+        taken.sort();
+        assert_eq!(taken, ["next", "one"]);
+        state.take("d-2", "a note that could not be removed").unwrap();
+        assert_eq!(state.taken().len(), 2);
     }
 
     #[test]
