@@ -76,7 +76,8 @@ mod tests {
     fn a_dead_servers_child_that_has_not_become_its_program_yet_is_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let lock = FolderLock::take(dir.path()).unwrap();
-        let mut child = Command::new("sleep").arg("0.2").stdin(Stdio::from(lock.0.try_clone().unwrap())).spawn().unwrap();
+        let mut child =
+            Command::new("sleep").arg("0.2").stdin(Stdio::from(lock.0.try_clone().unwrap())).spawn().unwrap();
         let mut dead = Command::new("true").spawn().unwrap();
         dead.wait().unwrap();
         std::fs::write(dir.path().join("lock"), format!("{}\n", dead.id())).unwrap();
