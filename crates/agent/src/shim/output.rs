@@ -34,8 +34,8 @@ impl Collector {
         Ok((Self { thread, over }, writer))
     }
 
-    /// Waits until all is written down that the container, which has ended, has left in the pipe. Its end is not waited for:
-    /// a container may have sent it to a process that lives on.
+    /// Waits until all is written down that is in the pipe when the container has ended. What comes later is not waited for:
+    /// a container may have sent the pipe to a process that lives on, and writes for ever.
     pub(super) fn finish(self) -> io::Result<()> {
         drop(self.over);
         self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the output's collector failed")))
@@ -52,13 +52,23 @@ fn collect(
     let (mut buffer, mut exceeded) = (vec![0; CHUNK], Some(exceeded));
     // An error is told at the end: a pipe that nobody reads would stop the container.
     let mut written = Ok(());
-    while wait(&reader, until)? {
-        let read = match reader.read(&mut buffer) {
+    // Once the container has ended: how much of what it left is still to be read, in bytes.
+    let mut rest = None;
+    loop {
+        if rest.is_none() && wait(&reader, until)? {
+            rest = Some(rustix::io::ioctl_fionread(&reader)?);
+        }
+        let most = rest.map_or(CHUNK, |rest| CHUNK.min(usize::try_from(rest).unwrap_or(CHUNK)));
+        if most == 0 {
+            break;
+        }
+        let read = match reader.read(&mut buffer[..most]) {
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
+        rest = rest.map(|rest| rest - read as u64);
         let kept = read.min(usize::try_from(left).unwrap_or(usize::MAX));
         left -= kept as u64;
         if written.is_ok() {
@@ -73,7 +83,7 @@ fn collect(
     written
 }
 
-/// Waits for output; `false` where there is none and none can come any more.
+/// Waits for output, or the container's end; whether that has come.
 fn wait(reader: &PipeReader, until: &PipeReader) -> io::Result<bool> {
     let on = |pipe| PollFd::new(pipe, PollFlags::POLLIN);
     let mut pipes = [on(reader.as_fd()), on(until.as_fd())];
@@ -82,8 +92,7 @@ fn wait(reader: &PipeReader, until: &PipeReader) -> io::Result<bool> {
             Err(nix::errno::Errno::EINTR) => {}
             polled => {
                 polled?;
-                // Both are looked at by one call, so what came before the end is seen with it.
-                return Ok(pipes[0].any().unwrap_or(true));
+                return Ok(pipes[1].any().unwrap_or(true));
             }
         }
     }
@@ -122,6 +131,25 @@ mod tests {
         for held_open in [false, true] {
             assert_eq!(kept(None, held_open), ("onetwothree".to_owned(), 0));
         }
+    }
+
+    #[test]
+    fn a_process_that_lives_on_and_writes_for_ever_is_not_waited_for() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let (collector, mut writer) = Collector::start(file.reopen().unwrap(), None, |_| ()).unwrap();
+        let over = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&over);
+        let writing = thread::spawn(move || {
+            writer.write_all(b"first").unwrap();
+            while seen.load(Ordering::Relaxed) == 0 {
+                // Once nobody reads, this fails.
+                let _ = writer.write_all(&[b'x'; 4_096]);
+            }
+        });
+        collector.finish().unwrap();
+        over.store(1, Ordering::Relaxed);
+        writing.join().unwrap();
+        assert!(fs::read(file.path()).unwrap().len() < 64 * 1024 * 1024);
     }
 
     #[test]

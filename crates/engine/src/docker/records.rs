@@ -68,9 +68,16 @@ impl Records {
             let mut names = self.names()?;
             names.retain(|name| !name.starts_with(REMOVED));
             names.sort();
-            let specs = names.iter().map(|name| Record(self.folder.join(name)).description());
-            // One without a description is being made or removed.
-            specs.filter_map(Result::transpose).collect()
+            // One without a description is being made or removed. One that is damaged must not keep all others from being
+            // found; by its id it can still be removed.
+            let described = |name: &String| match Record(self.folder.join(name)).description() {
+                Err(error) => {
+                    tracing::error!(%error, name, "a container's description cannot be read");
+                    None
+                }
+                Ok(description) => description,
+            };
+            Ok(names.iter().filter_map(described).collect())
         };
         read().map_err(EngineError::io("cannot read", &self.folder))
     }
@@ -217,6 +224,17 @@ mod tests {
         records.remove("a").unwrap();
         records.remove("a").unwrap();
         assert!(records.descriptions().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_damaged_description_hides_no_other() {
+        let (_folder, records) = opened();
+        for id in ["damaged", "whole"] {
+            records.record(id).unwrap().make(&ContainerSpec::new(id, ["true"])).unwrap();
+        }
+        fs::write(records.folder.join("damaged").join(DESCRIPTION), "{").unwrap();
+        let found = records.descriptions().unwrap();
+        assert_eq!(found.into_iter().map(|spec| spec.id).collect::<Vec<_>>(), ["whole"]);
     }
 
     #[test]
