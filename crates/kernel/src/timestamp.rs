@@ -70,8 +70,8 @@ impl Timestamp {
     /// `2026-11-22T21:05:03Z`, with milliseconds where there are any: `2026-11-22T21:05:03.250Z`.
     #[must_use]
     pub fn iso8601(self) -> String {
-        let form = if self.0.rem_euclid(1_000) == 0 { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S.%3fZ" };
-        self.utc(form)
+        let instant = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        if self.0.rem_euclid(1_000) == 0 { instant.to_string() } else { format!("{instant:.3}") }
     }
 
     /// `Sun, 22 Nov 2026 21:05:03 GMT`: HTTP dates and AWS's `rfc822` form.

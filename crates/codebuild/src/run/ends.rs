@@ -157,7 +157,7 @@ async fn look(service: &Service, scope: &Scope, id: &str) -> Result<Look, StoreE
     let build = service.dependencies.documents.get::<Build>(scope, id).await?;
     Ok(match build {
         Some(build) if build.stop_requested => Look::Stop,
-        Some(build) => Look::GoOn(timeouts::deadline(&build.value)),
+        Some(build) => Look::GoOn(timeouts::deadline(&build.value, |read| service.dependencies.clock.carried(read))),
         None => Look::GoOn(None),
     })
 }

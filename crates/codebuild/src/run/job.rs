@@ -118,8 +118,9 @@ impl Session<'_> {
     }
 
     fn time_left(&self) -> u64 {
-        let now = self.step.record.now();
-        let left = timeouts::deadline(self.build()).map_or(Duration::ZERO, |deadline| deadline.since(now));
+        let (clock, now) = (&self.service().dependencies.clock, self.step.record.now());
+        let deadline = timeouts::deadline(self.build(), |read| clock.carried(read));
+        let left = deadline.map_or(Duration::ZERO, |deadline| deadline.since(now));
         u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
     }
 

@@ -28,7 +28,7 @@ impl Service {
         let instance = self.host(caller, host_identifier).await?;
         let (scope, identity) = (caller.scope(), caller.arn());
         self.see(&scope, instance).await?;
-        let until = self.now() + self.deadlines.poll;
+        let begun = self.now();
         let waiting = self.bells.wait(&scope, &identity)?;
         loop {
             let bell = waiting.bell.notified();
@@ -38,6 +38,7 @@ impl Service {
                 Queue::Command(command) => return Ok(PollHostCommandOutput { host_command: Some(command) }),
                 Queue::Nothing(next) => next,
             };
+            let until = self.clock.carried(begun) + self.deadlines.poll;
             let wake = next.map_or(until, |next| next.min(until));
             if self.now() >= until {
                 return Ok(PollHostCommandOutput::default());
@@ -59,7 +60,10 @@ impl Service {
         for mut target in queue {
             let Some(command) = &mut target.value.command else { continue };
             match command.leased_until {
-                Some(until) if until > now => next = Some(next.map_or(until, |next| next.min(until))),
+                // One that is longer than any was given before the clock was set back.
+                Some(until) if until > now && until <= now + self.deadlines.lease => {
+                    next = Some(next.map_or(until, |next| next.min(until)));
+                }
                 _ => {
                     command.leased_until = Some(now + self.deadlines.lease);
                     let instance = instance(scope, &target)?;
@@ -81,7 +85,7 @@ impl Service {
     /// Notes that the host's agent lives. Losing a race with another writer does not matter.
     async fn see(&self, scope: &Scope, mut instance: Stored<OnPremisesInstance>) -> Result<(), Error> {
         let now = self.now();
-        if instance.last_seen.is_some_and(|seen| now.since(seen) < SEEN_EVERY) {
+        if instance.last_seen.is_some_and(|seen| seen <= now && now.since(seen) < SEEN_EVERY) {
             return Ok(());
         }
         instance.value.last_seen = Some(now);

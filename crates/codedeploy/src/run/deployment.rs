@@ -32,7 +32,8 @@ impl Reconciler for Deployments {
 impl Service {
     /// A deployment that can never be started fails with its time and frees its group.
     async fn start_in_time(&self, scope: &Scope, deployment: Stored<Deployment>) -> Result<(), StepError> {
-        let (limit, unstarted) = (deployment.created + self.deadlines.deployment, deployment.clone());
+        let limit = self.clock.carried(deployment.created) + self.deadlines.deployment;
+        let unstarted = deployment.clone();
         match self.start(scope, deployment).await {
             Err(fault) if self.now() >= limit => {
                 tracing::error!(%fault, deployment = unstarted.id, "a deployment could not be started within its time");

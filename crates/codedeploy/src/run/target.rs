@@ -47,7 +47,10 @@ impl Service {
             return commit(&self.documents, Batch::new(scope).replace(&target)).await.map(|_| ());
         };
         // While this server was down no host could reach it: each has its time to take up, or to report, once more.
-        let deadline = command.deadline(&self.deadlines).max(self.reachable_since(&command) + self.deadlines.take_up);
+        let since = command.acknowledged.unwrap_or(command.queued);
+        let deadline = self.clock.carried_limit(since, command.deadline(&self.deadlines));
+        let reachable = self.clock.carried(self.reachable_since(&command));
+        let deadline = deadline.max(reachable + self.deadlines.take_up);
         if now < deadline {
             target.value.due = Some(deadline);
             return commit(&self.documents, Batch::new(scope).replace(&target)).await.map(|_| ());

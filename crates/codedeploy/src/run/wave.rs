@@ -13,7 +13,8 @@ impl Service {
     pub(super) async fn roll_on(&self, scope: &Scope, mut deployment: Stored<Deployment>) -> Result<(), StepError> {
         let targets = targets_of(&self.documents, scope, &deployment.id).await?;
         let now = self.now();
-        let deadline = deployment.started.unwrap_or(deployment.created) + self.deadlines.deployment;
+        let started = self.clock.carried(deployment.started.unwrap_or(deployment.created));
+        let deadline = started + self.deadlines.deployment;
         if now >= deadline && deployment.fault.is_none() {
             let message = "The deployment timed out: it did not end within its time limit.";
             deployment.value.fault = Some(Fault::new("TIMEOUT", message));

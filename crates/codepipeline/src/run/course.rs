@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::{CommitError, Lease, Reconciler, Scope, StepError, Stored, crash_point};
+use kernel::{CommitError, Lease, Reconciler, Scope, StepError, Stored, Timestamp, crash_point};
 
 use crate::actions::{Course, Job, Provider, Trouble, provider};
 use crate::error::Failed;
@@ -32,7 +32,7 @@ impl Service {
     /// The time limit comes after the step: what was done counts as done, however late it is looked at (the server may
     /// have been down), and what still cannot be done then has failed.
     async fn move_action(&self, scope: &Scope, action: Stored<ActionExecution>) -> Result<(), Trouble> {
-        let (key, deadline) = (kernel::Document::key(&action.value), action.deadline);
+        let (key, deadline) = (kernel::Document::key(&action.value), self.deadline_of(&action));
         match self.step_on(scope, action).await {
             Err(Trouble::Ours(fault)) if !matches!(fault, Failed::Busy) && self.clock.now() >= deadline => {
                 tracing::error!(%fault, action = key, "an action could not be moved on within its time limit");
@@ -40,6 +40,11 @@ impl Service {
             }
             moved => moved,
         }
+    }
+
+    /// When the action fails for taking too long, also where the clock was set since it was started.
+    fn deadline_of(&self, action: &ActionExecution) -> Timestamp {
+        self.clock.carried_limit(action.started, action.deadline)
     }
 
     async fn time_out(&self, scope: &Scope, key: &str) -> Result<(), Trouble> {
@@ -78,7 +83,8 @@ impl Service {
         if let Err(trouble) = self.prepare(scope, &mut action.value).await {
             return self.end_with(scope, action, trouble).await;
         }
-        let action = self.documents.replace(scope, action).await.map_err(Failed::from)?;
+        // What the providers do with it are commits of this same store, with which it comes to disk.
+        let action = self.documents.replace_lax(scope, action).await.map_err(Failed::from)?;
         crash_point!("codepipeline_action_prepared");
         self.prepared(scope, action, provider, false).await
     }
@@ -102,7 +108,8 @@ impl Service {
             Ok(Course::Runs(external)) => {
                 action.value.phase = Phase::Waiting(external.clone());
                 action.value.due = Some(self.clock.now());
-                let action = self.documents.replace(scope, action).await.map_err(Failed::from)?;
+                // Forgotten, it would be started again, which finds what was started.
+                let action = self.documents.replace_lax(scope, action).await.map_err(Failed::from)?;
                 crash_point!("codepipeline_action_waits");
                 // What ended before it could be found by its id sent its event too early: look once.
                 self.waiting(scope, action, provider, &external).await
@@ -123,15 +130,17 @@ impl Service {
             Ok(job) => provider.look(self, &job, external).await,
             Err(trouble) => Err(trouble),
         };
+        let deadline = self.deadline_of(&action);
         match looked {
-            Ok(Course::Runs(_)) if self.clock.now() >= action.deadline => {
+            Ok(Course::Runs(_)) if self.clock.now() >= deadline => {
                 let ending = Ending::timed_out(&action);
                 self.end_action(scope, action, ending).await
             }
             Ok(Course::Runs(_)) => {
-                let next = provider.looks_every().map_or(action.deadline, |period| self.clock.now() + period);
-                action.value.due = Some(next.min(action.deadline));
-                match self.documents.replace(scope, action).await {
+                let next = provider.looks_every().map_or(deadline, |period| self.clock.now() + period);
+                action.value.due = Some(next.min(deadline));
+                // Forgotten, it would be looked at once more.
+                match self.documents.replace_lax(scope, action).await {
                     Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),
                     Err(error) => Err(Failed::from(error).into()),
                 }
@@ -168,7 +177,7 @@ impl Service {
             found_before: self.found_before(scope, action).await?,
             wanted: self.wanted_revision(scope, action).await?,
             started: action.started,
-            deadline: action.deadline,
+            deadline: self.deadline_of(action),
             again,
         })
     }

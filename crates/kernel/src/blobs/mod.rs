@@ -207,7 +207,7 @@ fn write(area: Blobs, mut pieces: mpsc::Receiver<Piece>) -> Result<Staged, BlobE
         match pieces.blocking_recv() {
             Some(Ok(Some(bytes))) => {
                 hash.update(&bytes);
-                temporary.file.write_all(&bytes)?;
+                temporary.file.write_all(&bytes).map_err(|error| full(error, &area.dir))?;
                 size += bytes.len() as u64;
             }
             Some(Ok(None)) => break,
@@ -218,6 +218,14 @@ fn write(area: Blobs, mut pieces: mpsc::Receiver<Piece>) -> Result<Staged, BlobE
     temporary.file.sync_all()?;
     let blob = BlobRef { digest: hex::encode(hash.finish()), size };
     Ok(Staged { blob, temporary, area })
+}
+
+/// Tells the operator where there is no room.
+fn full(error: io::Error, dir: &Path) -> io::Error {
+    if error.kind() == io::ErrorKind::StorageFull {
+        tracing::error!("the disk of {} is full: content is refused until there is room", dir.display());
+    }
+    error
 }
 
 /// Content that is on disk and not a blob yet; see [`Blobs::stage`]. Dropped, it is removed.

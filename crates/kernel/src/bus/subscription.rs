@@ -103,12 +103,12 @@ impl Subscription {
     }
 
     /// Moves the durable cursor for events that have no effect of their own in the store. One already
-    /// passed is no error.
+    /// passed is no error. A machine that loses power may have them delivered again, as one whose server dies before this.
     pub async fn acknowledge(&self, cursor: &Cursor) -> Result<(), StoreError> {
         let operation = cursor.operation();
         let advance =
             move |connection: &rusqlite::Connection, version| crate::store::apply(connection, version, &[operation]);
-        match self.store.write(Durability::Full, advance, |_, _| ()).await {
+        match self.store.write(Durability::Lax, advance, |_, _| ()).await {
             Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),
             Err(CommitError::Store(error)) => Err(error),
             // An advance neither inserts nor holds a lease.

@@ -1,6 +1,6 @@
 //! Several writes of one service, made together.
 
-use crate::store::{Address, CommitError, LARGEST_DOCUMENT, Operation, Put, StoreError, add_rows};
+use crate::store::{Address, CommitError, Durability, LARGEST_DOCUMENT, Operation, Put, StoreError, add_rows};
 use crate::work::Lease;
 use crate::{Cursor, Document, Event, Scope, Stored};
 
@@ -17,12 +17,13 @@ pub struct Batch {
     scope: Scope,
     operations: Vec<Operation>,
     refused: Option<StoreError>,
+    durability: Durability,
 }
 
 impl Batch {
     /// An empty batch whose operations are in `scope`.
     pub fn new(scope: &Scope) -> Self {
-        Self { scope: scope.clone(), operations: Vec::new(), refused: None }
+        Self { scope: scope.clone(), operations: Vec::new(), refused: None, durability: Durability::Full }
     }
 
     /// The operations that follow are in `scope`.
@@ -79,6 +80,16 @@ impl Batch {
     pub fn advance(mut self, cursor: &Cursor) -> Self {
         self.operations.push(cursor.operation());
         self
+    }
+
+    /// Lets the commit return before it is on disk, where it comes with the next one and never after it. Only for a step
+    /// that a machine which lost power may do again, and whose every effect is another commit of this store.
+    pub fn lax(self) -> Self {
+        Self { durability: Durability::Lax, ..self }
+    }
+
+    pub(super) fn durability(&self) -> Durability {
+        self.durability
     }
 
     /// Whether there is nothing to commit.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 pub use batch::Batch;
 
-use crate::store::{Durability, apply};
+use crate::store::{Address, Durability, Recent, Turn, apply};
 use crate::{Bus, CommitError, Document, Page, Scope, Store, StoreError, Stored};
 
 /// How often [`Documents::update`] tries again when somebody else wrote in between.
@@ -58,9 +58,14 @@ impl Documents {
     /// The document under `key`.
     pub async fn get<T: Document>(&self, scope: &Scope, key: &str) -> Result<Option<Stored<T>>, StoreError> {
         self.own::<T>()?;
-        let (scope, key) = (scope.clone(), key.to_owned());
-        let row = self.store.look_up(move |connection| query::get(connection, T::KIND, &scope, &key)).await?;
-        row.map(query::decode).transpose()
+        let address = Address { scope: scope.clone(), kind: T::KIND, key: key.to_owned() };
+        let turn = match self.store.recent().find(&address) {
+            Ok(found) => return Ok(Some(found)),
+            Err(turn) => turn,
+        };
+        let get = move |connection: &_| query::get(connection, T::KIND, &address.scope, &address.key);
+        let row = self.store.look_up(get).await?;
+        row.map(|row| self.read(scope, turn, row)).transpose()
     }
 
     /// The documents under `keys`, in their order, `None` where there is none.
@@ -70,6 +75,13 @@ impl Documents {
         keys: &[impl AsRef<str> + Sync],
     ) -> Result<Vec<Option<Stored<T>>>, StoreError> {
         self.own::<T>()?;
+        if keys.len() <= SHORT_PAGE {
+            let mut found = Vec::with_capacity(keys.len());
+            for key in keys {
+                found.push(self.get(scope, key.as_ref()).await?);
+            }
+            return Ok(found);
+        }
         let scope = scope.clone();
         let keys: Vec<String> = keys.iter().map(|key| key.as_ref().to_owned()).collect();
         let get_all = move |connection: &rusqlite::Connection| {
@@ -82,9 +94,9 @@ impl Documents {
     /// The documents of a scope in the order of their keys.
     pub async fn list<T: Document>(&self, scope: &Scope, page: Page) -> Result<Vec<Stored<T>>, StoreError> {
         self.own::<T>()?;
-        let scope = scope.clone();
-        let list = move |connection: &rusqlite::Connection, page: &Page| query::list(connection, T::KIND, &scope, page);
-        self.page(page, list).await?.into_iter().map(query::decode).collect()
+        let of = scope.clone();
+        let list = move |connection: &_, page: &Page, recent: &_| query::list(connection, T::KIND, &of, page, recent);
+        self.page(scope, page, list).await
     }
 
     /// The documents with `value` in `index`, in the order of their sort keys, then keys.
@@ -96,25 +108,41 @@ impl Documents {
         page: Page,
     ) -> Result<Vec<Stored<T>>, StoreError> {
         self.own::<T>()?;
-        let (scope, index, value) = (scope.clone(), index.to_owned(), value.to_owned());
-        let find = move |connection: &rusqlite::Connection, page: &Page| {
-            query::find(connection, T::KIND, &scope, &index, &value, page)
+        let (of, index, value) = (scope.clone(), index.to_owned(), value.to_owned());
+        let find = move |connection: &_, page: &Page, recent: &_| {
+            query::find(connection, T::KIND, &of, (&index, &value), page, recent)
         };
-        self.page(page, find).await?.into_iter().map(query::decode).collect()
+        self.page(scope, page, find).await
     }
 
     /// Reads a page: where the asker is if it is short, which most are; a long one in a reading thread.
-    async fn page<F>(&self, page: Page, query: F) -> Result<Vec<query::Raw>, StoreError>
+    async fn page<T, F>(&self, scope: &Scope, page: Page, query: F) -> Result<Vec<Stored<T>>, StoreError>
     where
-        F: Fn(&rusqlite::Connection, &Page) -> Result<Vec<query::Raw>, StoreError> + Clone + Send + 'static,
+        T: Document,
+        F: Fn(&rusqlite::Connection, &Page, &Recent) -> Result<Vec<query::Raw>, StoreError> + Clone + Send + 'static,
     {
         let short = Page { limit: page.limit.min(SHORT_PAGE + 1), ..page.clone() };
-        let in_place = query.clone();
-        let rows = self.store.look_up(move |connection| in_place(connection, &short)).await?;
+        let (in_place, recent) = (query.clone(), Arc::clone(self.store.recent()));
+        let turn = recent.turn();
+        let rows = self.store.look_up(move |connection| in_place(connection, &short, &recent)).await?;
         if rows.len() <= SHORT_PAGE {
-            return Ok(rows);
+            return rows.into_iter().map(|row| self.read(scope, turn, row)).collect();
         }
-        self.store.read(move |connection| query(connection, &page)).await
+        let recent = Arc::clone(self.store.recent());
+        let rows = self.store.read(move |connection| query(connection, &page, &recent)).await?;
+        // So many would drive out what is asked for again and again.
+        rows.into_iter().map(query::decode).collect()
+    }
+
+    /// The document of a row that was read at `turn`, kept for the next one who asks.
+    fn read<T: Document>(&self, scope: &Scope, turn: Turn, row: query::Raw) -> Result<Stored<T>, StoreError> {
+        let Some((id, bytes)) = row.unknown() else { return query::decode(row) };
+        let address = Address { scope: scope.clone(), kind: T::KIND, key: row.key.clone() };
+        let found = query::decode::<T>(row)?;
+        // Where it stands in this list is another matter.
+        let kept = Stored { version: found.version, value: found.value.clone(), position: address.key.clone() };
+        self.store.recent().keep(turn, (id, bytes), address, kept);
+        Ok(found)
     }
 
     /// The scopes that have documents of this kind: for reconcilers that look over all of them.
@@ -129,11 +157,15 @@ impl Documents {
     }
 
     async fn commit_versioned(&self, batch: Batch) -> Result<u64, CommitError> {
+        let durability = batch.durability();
         let operations = batch.into_operations(|kind| self.own_kind(kind))?;
+        for operation in &operations {
+            tracing::trace!(?durability, kind = operation.kind(), "commit");
+        }
         let changes = self
             .store
             .write(
-                Durability::Full,
+                durability,
                 move |connection, version| apply(connection, version, &operations),
                 |changes, signals| changes.signal(signals),
             )
@@ -150,6 +182,16 @@ impl Documents {
     /// Commits one changed document; gives it back with its new version.
     pub async fn replace<T: Document>(&self, scope: &Scope, mut stored: Stored<T>) -> Result<Stored<T>, CommitError> {
         stored.version = self.commit_versioned(Batch::new(scope).replace(&stored)).await?;
+        Ok(stored)
+    }
+
+    /// [`Documents::replace`], on disk with the next commit: see [`Batch::lax`].
+    pub async fn replace_lax<T: Document>(
+        &self,
+        scope: &Scope,
+        mut stored: Stored<T>,
+    ) -> Result<Stored<T>, CommitError> {
+        stored.version = self.commit_versioned(Batch::new(scope).replace(&stored).lax()).await?;
         Ok(stored)
     }
 

@@ -3,27 +3,46 @@
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use crate::document::index_position;
-use crate::store::key_upper_bound;
+use crate::store::{Known, Recent, key_upper_bound, stored};
 use crate::{Document, Order, Page, Scope, StoreError, Stored};
 
 /// A document as it lies in its row.
 pub(super) struct Raw {
-    key: String,
+    id: i64,
+    pub(super) key: String,
     version: u64,
-    body: String,
+    body: Body,
     position: String,
 }
 
+enum Body {
+    Json(String),
+    /// It was read before.
+    Known(Known),
+}
+
 impl Raw {
-    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let key: String = row.get(0)?;
-        Ok(Self { position: key.clone(), key, version: row.get(1)?, body: row.get(2)? })
+    fn of(row: &Row<'_>, recent: Option<&Recent>) -> rusqlite::Result<Self> {
+        let (id, key, version) = (row.get(0)?, row.get::<_, String>(1)?, row.get(2)?);
+        let body = match recent.and_then(|recent| recent.version_of(id, version)) {
+            Some(known) => Body::Known(known),
+            None => Body::Json(row.get(3)?),
+        };
+        Ok(Self { id, position: key.clone(), key, version, body })
     }
 
-    fn of_index(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let sort: String = row.get(3)?;
-        let raw = Self::of(row)?;
+    fn of_index(row: &Row<'_>, recent: &Recent) -> rusqlite::Result<Self> {
+        let sort: String = row.get(4)?;
+        let raw = Self::of(row, Some(recent))?;
         Ok(Self { position: index_position(&sort, &raw.key), ..raw })
+    }
+
+    /// The row's id and the document's length, if it was not read before.
+    pub(super) fn unknown(&self) -> Option<(i64, usize)> {
+        match &self.body {
+            Body::Json(text) => Some((self.id, text.len())),
+            Body::Known(_) => None,
+        }
     }
 }
 
@@ -35,27 +54,40 @@ fn parse_position(position: &str) -> Option<(&str, &str)> {
 }
 
 pub(super) fn decode<T: Document>(raw: Raw) -> Result<Stored<T>, StoreError> {
-    match serde_json::from_str(&raw.body) {
+    let read = match &raw.body {
+        Body::Json(text) => serde_json::from_str(text).map_err(|error| error.to_string()),
+        Body::Known(known) => {
+            stored(known).map(|known: &Stored<T>| known.value.clone()).ok_or("of another type".into())
+        }
+    };
+    match read {
         Ok(value) => Ok(Stored { version: raw.version, value, position: raw.position }),
-        Err(error) => Err(StoreError::Decode { kind: T::KIND.to_owned(), key: raw.key, reason: error.to_string() }),
+        Err(reason) => Err(StoreError::Decode { kind: T::KIND.to_owned(), key: raw.key, reason }),
     }
 }
 
 pub(super) fn get(connection: &Connection, kind: &str, scope: &Scope, key: &str) -> Result<Option<Raw>, StoreError> {
-    let sql = "SELECT key, version, body FROM documents WHERE kind = ?1 AND account = ?2 AND region = ?3 AND key = ?4";
+    let sql =
+        "SELECT id, key, version, body FROM documents WHERE kind = ?1 AND account = ?2 AND region = ?3 AND key = ?4";
     let mut statement = connection.prepare_cached(sql)?;
-    Ok(statement.query_row(params![kind, scope.account, scope.region, key], Raw::of).optional()?)
+    Ok(statement.query_row(params![kind, scope.account, scope.region, key], |row| Raw::of(row, None)).optional()?)
 }
 
-pub(super) fn list(connection: &Connection, kind: &str, scope: &Scope, page: &Page) -> Result<Vec<Raw>, StoreError> {
+pub(super) fn list(
+    connection: &Connection,
+    kind: &str,
+    scope: &Scope,
+    page: &Page,
+    recent: &Recent,
+) -> Result<Vec<Raw>, StoreError> {
     let (from, to) = bounds(page);
     let sql = match page.order {
         Order::Ascending => {
-            "SELECT key, version, body FROM documents WHERE kind = ?1 AND account = ?2 AND region = ?3
+            "SELECT id, key, version, body FROM documents WHERE kind = ?1 AND account = ?2 AND region = ?3
              AND key >= ?4 AND key < ?5 AND key > ?6 ORDER BY key LIMIT ?7"
         }
         Order::Descending => {
-            "SELECT key, version, body FROM documents WHERE kind = ?1 AND account = ?2 AND region = ?3
+            "SELECT id, key, version, body FROM documents WHERE kind = ?1 AND account = ?2 AND region = ?3
              AND key >= ?4 AND key < ?5 AND key < ?6 ORDER BY key DESC LIMIT ?7"
         }
     };
@@ -65,27 +97,27 @@ pub(super) fn list(connection: &Connection, kind: &str, scope: &Scope, page: &Pa
     };
     let after = page.after.as_ref().unwrap_or(&start);
     let parameters = params![kind, scope.account, scope.region, from, to, after, limit(page)];
-    collect(connection, sql, parameters, Raw::of)
+    collect(connection, sql, parameters, |row| Raw::of(row, Some(recent)))
 }
 
 pub(super) fn find(
     connection: &Connection,
     kind: &str,
     scope: &Scope,
-    index: &str,
-    value: &str,
+    (index, value): (&str, &str),
     page: &Page,
+    recent: &Recent,
 ) -> Result<Vec<Raw>, StoreError> {
     let (from, to) = bounds(page);
     let sql = match page.order {
         Order::Ascending => {
-            "SELECT d.key, d.version, d.body, i.sort FROM index_rows i
+            "SELECT d.id, d.key, d.version, d.body, i.sort FROM index_rows i
              JOIN documents d USING (kind, account, region, key)
              WHERE i.kind = ?1 AND i.account = ?2 AND i.region = ?3 AND i.name = ?4 AND i.value = ?5
              AND i.sort >= ?6 AND i.sort < ?7 AND (i.sort, i.key) > (?8, ?9) ORDER BY i.sort, i.key LIMIT ?10"
         }
         Order::Descending => {
-            "SELECT d.key, d.version, d.body, i.sort FROM index_rows i
+            "SELECT d.id, d.key, d.version, d.body, i.sort FROM index_rows i
              JOIN documents d USING (kind, account, region, key)
              WHERE i.kind = ?1 AND i.account = ?2 AND i.region = ?3 AND i.name = ?4 AND i.value = ?5
              AND i.sort >= ?6 AND i.sort < ?7 AND (i.sort, i.key) < (?8, ?9) ORDER BY i.sort DESC, i.key DESC LIMIT ?10"
@@ -98,7 +130,7 @@ pub(super) fn find(
     // A position of another list stands nowhere: the list then starts anew.
     let (sort, key) = page.after.as_deref().and_then(parse_position).unwrap_or(start);
     let parameters = params![kind, scope.account, scope.region, index, value, from, to, sort, key, limit(page)];
-    collect(connection, sql, parameters, Raw::of_index)
+    collect(connection, sql, parameters, |row| Raw::of_index(row, recent))
 }
 
 pub(super) fn scopes(connection: &Connection, kind: &str) -> Result<Vec<Scope>, StoreError> {

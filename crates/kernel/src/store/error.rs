@@ -90,6 +90,15 @@ pub enum StoreError {
     Closed,
 }
 
+impl StoreError {
+    /// Whether it is for want of room on the disk.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Database(Arc::new(error))

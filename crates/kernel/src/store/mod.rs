@@ -61,7 +61,7 @@ pub struct Store {
     writer: writer::Writer,
     readers: reader::Readers,
     lookups: reader::Lookups,
-    failure: writer::Failure,
+    disk: Arc<writer::Disk>,
     _lock: lock::FolderLock,
 }
 
@@ -78,9 +78,9 @@ impl Store {
         let version = schema::last_version(&connection)?;
         let connections = |count| (0..count).map(|_| schema::open_for_reading(&file)).collect::<Result<Vec<_>, _>>();
         let (readers, lookups) = (connections(READERS)?, connections(LOOKUPS)?);
-        let (failure, recent) = (writer::Failure::default(), Arc::new(Recent::default()));
+        let (disk, recent) = (Arc::<writer::Disk>::default(), Arc::new(Recent::default()));
         recent.listen(&connection).map_err(StoreError::from)?;
-        let shared = (Arc::clone(&signals), Arc::clone(&recent), Arc::clone(&failure));
+        let shared = (Arc::clone(&signals), Arc::clone(&recent), Arc::clone(&disk));
         let started = writer::Writer::start(connection, dir, version, shared);
         Ok(Arc::new(Self {
             dir: dir.to_owned(),
@@ -91,7 +91,7 @@ impl Store {
             lookups: reader::Lookups::new(lookups),
             signals,
             recent,
-            failure,
+            disk,
             _lock: lock,
         }))
     }
@@ -124,12 +124,17 @@ impl Store {
     /// mends that, in a new process.
     #[must_use]
     pub fn failure(&self) -> Option<StoreError> {
-        self.failure.get().cloned()
+        self.disk.failure.get().cloned()
     }
 
     /// Resolves when [`Store::failure`] has something to say.
     pub async fn failed(&self) -> StoreError {
-        self.failure.wait().await.clone()
+        self.disk.failure.wait().await.clone()
+    }
+
+    /// Resolves when something could not be written for want of room, also where there is room again since.
+    pub async fn was_full(&self) {
+        self.disk.was_full.wait().await;
     }
 
     /// This process's name as an owner of leases.

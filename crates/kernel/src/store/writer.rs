@@ -11,8 +11,14 @@ use tokio::sync::{SetOnce, mpsc, oneshot};
 use super::log::is_unsynced;
 use super::{Recent, Signals, StoreError};
 
-/// Why the thread writes nothing any more, once it does not.
-pub(super) type Failure = Arc<SetOnce<StoreError>>;
+/// What has happened to the disk.
+#[derive(Default)]
+pub(super) struct Disk {
+    /// Why the thread writes nothing any more, once it does not.
+    pub(super) failure: SetOnce<StoreError>,
+    /// A change could not be written because the disk was full; that may have passed since.
+    pub(super) was_full: SetOnce<()>,
+}
 
 /// The most changes in one transaction.
 const GROUP: usize = 512;
@@ -89,11 +95,11 @@ impl Writer {
         connection: Connection,
         dir: &Path,
         version: u64,
-        (signals, recent, failure): (Arc<Signals>, Arc<Recent>, Failure),
+        (signals, recent, disk): (Arc<Signals>, Arc<Recent>, Arc<Disk>),
     ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let dir = dir.to_owned();
-        let mut thread = Thread { connection, dir, version, signals, recent, failure, durability: Durability::Full };
+        let mut thread = Thread { connection, dir, version, signals, recent, disk, durability: Durability::Full };
         let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.serve(receiver))?;
         Ok(Self { queue: Some(sender), thread: Some(thread) })
     }
@@ -130,7 +136,7 @@ struct Thread {
     version: u64,
     signals: Arc<Signals>,
     recent: Arc<Recent>,
-    failure: Failure,
+    disk: Arc<Disk>,
     durability: Durability,
 }
 
@@ -147,7 +153,7 @@ impl Thread {
             let committed = self.commit(&mut group);
             self.recent.end();
             if let Err(error) = &committed {
-                tracing::error!(%error, changes = group.len(), "a group of commits failed");
+                self.tell(error, group.len());
             }
             for change in group {
                 change.finish(committed.clone(), &self.signals);
@@ -155,8 +161,19 @@ impl Thread {
         }
     }
 
+    fn tell(&self, error: &StoreError, changes: usize) {
+        let folder = self.dir.display();
+        if error.is_full() {
+            tracing::error!(changes, "the disk of {folder} is full: nothing is written until there is room");
+            // Told before.
+            let _ = self.disk.was_full.set(());
+        } else {
+            tracing::error!(%error, changes, %folder, "a group of commits failed");
+        }
+    }
+
     fn commit(&mut self, group: &mut [Box<dyn Change>]) -> Result<(), StoreError> {
-        if let Some(failure) = self.failure.get() {
+        if let Some(failure) = self.disk.failure.get() {
             return Err(failure.clone());
         }
         let committed = self.transact(group);
@@ -178,7 +195,7 @@ impl Thread {
             tracing::error!(%error, "the log of the store cannot be left as it is");
         }
         // Nothing else sets it.
-        let _ = self.failure.set(failure.clone());
+        let _ = self.disk.failure.set(failure.clone());
         failure
     }
 
