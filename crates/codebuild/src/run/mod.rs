@@ -165,7 +165,8 @@ impl Step {
     async fn give_up(&mut self, fault: StepError) -> Result<(), StepError> {
         self.record.refresh().await?;
         let (build, now) = (self.record.build(), self.record.now());
-        let Some(status) = timeouts::overdue(build, now) else { return Err(fault) };
+        let clock = &self.record.service().dependencies.clock;
+        let Some(status) = timeouts::overdue(build, now, |read| clock.carried(read)) else { return Err(fault) };
         tracing::error!(%fault, build = build.id, "a build that could not be carried on has ended");
         let context = if status == Status::TimedOut { Context::timed_out() } else { Context::default() };
         self.record.advance(status, context).await
