@@ -11,6 +11,9 @@ use crate::rules::request::{Program, wants_version_2};
 
 impl Service {
     pub(super) async fn advertise(&self, exchange: &Exchange<'_>) -> Result<Response<Body>, Response<Body>> {
+        if exchange.program == Program::ReceivePack {
+            self.announce_left(&exchange.scope, &exchange.repository.id).await.map_err(failure)?;
+        }
         let references = self.advertised(exchange).await.map_err(failure)?;
         let body = Full::new(Bytes::from(references)).map_err(|never| match never {}).boxed();
         Ok(answer(exchange.program, "advertisement", body))

@@ -127,7 +127,7 @@ impl Receiving {
     async fn run(mut self, scope: kernel::Scope, push: Option<(Push, InProgress)>, commands: Vec<Command>) {
         let deadline = self.service.clock.now() + LONGEST;
         let clock = Arc::clone(&self.service.clock);
-        let received = tokio::select! {
+        let mut received = tokio::select! {
             received = self.receive() => received,
             () = clock.sleep_until(deadline) => Err(io::Error::from(io::ErrorKind::TimedOut)),
         };
@@ -142,8 +142,10 @@ impl Receiving {
                 .then(|| commands.iter().map(|command| command.name.clone()).collect());
             let id = &push.repository;
             if let Err(error) = self.service.announce(&scope, id, names.as_deref(), Some(push)).await {
-                // The note of the push is still there: it is settled when it is due.
+                // The note of the push is still there: it is settled when it is due. Whoever is told that it is done finds it
+                // in the API; so this one is not told.
                 tracing::error!(%error, repository = id, "cannot announce a push yet");
+                received = received.and_then(|()| Err(io::Error::other("the push is not announced")));
             }
         }
         if let Err(error) = received {

@@ -51,6 +51,16 @@ impl Service {
         }
     }
 
+    /// Announces what earlier pushes changed and could not tell: else Git would say that everything is up to date to who pushes
+    /// the same again, and the API would know nothing of it.
+    pub(crate) async fn announce_left(&self, scope: &Scope, id: &str) -> Result<(), AnnounceError> {
+        let pushes = self.documents.list::<Push>(scope, Page::default().prefix(format!("{id}/"))).await?;
+        for push in pushes.iter().filter(|push| !self.pushing.holds(&kernel::Document::key(&push.value))) {
+            self.announce(scope, id, None, Some(push)).await?;
+        }
+        Ok(())
+    }
+
     /// The documents are read before Git is: if somebody else announces something newer in between, the commit
     /// conflicts, and an older state can never be announced after a newer one.
     async fn try_announce(

@@ -3,8 +3,9 @@
 use super::arrivals::Arrival;
 use super::followers::{Followers, Source};
 use super::record::{Event, encode};
-use super::segment::{Summary, scan};
+use super::segment::{Summary, places, scan};
 use super::stored::Stored;
+use kernel::Folders;
 use kernel::removal::Removals;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -19,6 +20,8 @@ pub(crate) struct Watch {
     pub(crate) stored: Stored,
     /// How files go.
     pub(crate) removals: Removals,
+    /// The folders of groups, and those above.
+    pub(crate) folders: Folders,
 }
 
 /// One stream's segments. At most one of it is open for a folder at any time (see [`super::Shelf`]).
@@ -47,6 +50,8 @@ struct Put {
 #[derive(Default)]
 struct Writer {
     open: Option<(u64, File)>,
+    /// Whether the stream's folder is there, and on disk.
+    entered: bool,
 }
 
 /// What [`StreamLog::expire`] removed.
@@ -111,14 +116,19 @@ impl StreamLog {
 
     fn write(&self, writer: &mut Writer, puts: Vec<Put>) {
         let last = lock(&self.segments).last().map(|last| Summary::clone(last));
-        let result = match writer.write(&self.folder, last, &puts) {
+        let written = writer.enter(&self.folder, &self.watch.folders);
+        let result = match written.and_then(|()| writer.write(&self.folder, last.clone(), &puts)) {
             Ok(written) => {
                 self.publish(written);
                 Ok(())
             }
             Err(error) => {
-                // The file may hold half of it: it is cut back to what is acknowledged when it is opened again.
+                // The file may hold half of it, in memory alone where a sync failed: whoever opened it anew would take that
+                // for acknowledged. Where this fails, too, it is cut back before the next write.
                 writer.open = None;
+                if let Err(error) = cut(&self.folder, &last.unwrap_or_else(|| Summary::empty(0))) {
+                    tracing::warn!(%error, "what was not acknowledged of a log stream stays behind for now");
+                }
                 Err(Arc::new(error))
             }
         };
@@ -187,6 +197,19 @@ impl StreamLog {
 }
 
 impl Writer {
+    /// Makes the stream's folder, on disk when this returns.
+    fn enter(&mut self, folder: &Path, folders: &Folders) -> io::Result<()> {
+        let Some(group) = folder.parent().filter(|_| !self.entered) else { return Ok(()) };
+        folders.make(group)?;
+        match std::fs::create_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        File::open(group)?.sync_all()?;
+        self.entered = true;
+        Ok(())
+    }
+
     /// Writes and syncs all puts behind the last segment's events; gives that segment as it is then, and those that
     /// were begun.
     fn write(&mut self, folder: &Path, last: Option<Summary>, puts: &[Put]) -> io::Result<Vec<Summary>> {
@@ -247,7 +270,6 @@ impl Writer {
 }
 
 fn open(folder: &Path, segment: &Summary) -> io::Result<File> {
-    make_folder(folder)?;
     let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(segment.path(folder))?;
     file.set_len(segment.bytes)?;
     file.seek(SeekFrom::End(0))?;
@@ -257,18 +279,15 @@ fn open(folder: &Path, segment: &Summary) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a folder and those above it, each entry on disk.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
+/// Leaves of the last segment what is acknowledged of it, and nothing of those behind it.
+fn cut(folder: &Path, last: &Summary) -> io::Result<()> {
+    for behind in places(folder)?.into_iter().filter(|first| *first > last.first) {
+        std::fs::remove_file(Summary::empty(behind).path(folder))?;
     }
-    let Some(parent) = folder.parent() else { return Ok(()) };
-    make_folder(parent)?;
-    match std::fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+    match OpenOptions::new().write(true).open(last.path(folder)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        opened => opened?.set_len(last.bytes),
     }
-    File::open(parent)?.sync_all()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

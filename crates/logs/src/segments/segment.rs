@@ -182,7 +182,8 @@ pub(crate) fn scan(folder: &Path) -> io::Result<Vec<Summary>> {
     Ok(segments)
 }
 
-fn places(folder: &Path) -> io::Result<Vec<u64>> {
+/// The places of a folder's segments, in order.
+pub(crate) fn places(folder: &Path) -> io::Result<Vec<u64>> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,

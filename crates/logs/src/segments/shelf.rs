@@ -4,21 +4,23 @@ use super::followers::{Followers, Source};
 use super::log::{StreamLog, Watch};
 use super::stored::Stored;
 use crate::model::Stream;
-use kernel::Scope;
 use kernel::removal::Removals;
+use kernel::{Folders, Scope};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// More open streams than this are closed again as soon as nobody uses them.
+/// More open streams than this are closed again as soon as nobody uses them, or than an eighth of the files that this process
+/// may have open: each has one.
 const OPEN_STREAMS: usize = 512;
 
 /// The folder of all streams, and those that are open.
 pub(crate) struct Shelf {
     root: PathBuf,
     open: Mutex<HashMap<String, Arc<OnceCell<Arc<StreamLog>>>>>,
+    most: usize,
     watch: Arc<Watch>,
 }
 
@@ -26,8 +28,9 @@ impl Shelf {
     /// The streams of a data folder.
     pub(crate) fn new(data_dir: &Path) -> Self {
         let removals = Removals::in_folder(data_dir);
-        let watch = Watch { followers: Followers::default(), stored: Stored::default(), removals };
-        Self { root: data_dir.join("logs"), open: Mutex::default(), watch: Arc::new(watch) }
+        let folders = Folders::below(data_dir);
+        let watch = Watch { followers: Followers::default(), stored: Stored::default(), removals, folders };
+        Self { root: data_dir.join("logs"), open: Mutex::default(), most: most_open(), watch: Arc::new(watch) }
     }
 
     /// Who is told of appends.
@@ -62,7 +65,7 @@ impl Shelf {
 
     fn cell(&self, id: &str) -> Arc<OnceCell<Arc<StreamLog>>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= OPEN_STREAMS {
+        if open.len() >= self.most {
             open.retain(|_, cell| {
                 Arc::strong_count(cell) > 1 || cell.get().is_some_and(|log| Arc::strong_count(log) > 1)
             });
@@ -86,7 +89,10 @@ impl Shelf {
         let removed = tokio::task::spawn_blocking(move || removals.folder(&folder)).await;
         match stream {
             Some(_) => self.watch.stored.changed(group),
-            None => self.watch.stored.forget(group),
+            None => {
+                self.watch.folders.forget(&self.folder(scope, group));
+                self.watch.stored.forget(group);
+            }
         }
         removed.map_err(io::Error::other)?
     }
@@ -94,6 +100,11 @@ impl Shelf {
     fn folder(&self, scope: &Scope, group: &str) -> PathBuf {
         self.root.join(&scope.account).join(&scope.region).join(group)
     }
+}
+
+fn most_open() -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    files.map_or(OPEN_STREAMS, |files| usize::try_from(files / 8).unwrap_or(OPEN_STREAMS).clamp(1, OPEN_STREAMS))
 }
 
 #[cfg(test)]
@@ -115,7 +126,7 @@ mod tests {
             last_event: None,
         };
         let held = shelf.log(&scope, &stream(0)).await.unwrap();
-        for n in 1..OPEN_STREAMS + 10 {
+        for n in 1..shelf.most + 10 {
             shelf.log(&scope, &stream(n)).await.unwrap();
         }
         assert!(shelf.open.lock().unwrap().len() <= 20);

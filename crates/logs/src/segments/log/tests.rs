@@ -29,7 +29,9 @@ impl StreamLog {
         let scope = kernel::Scope::new("111111111111", "eu-west-1");
         let source = Source { scope, group: "g".into(), id: "s".into(), name: "s".into() };
         let removals = Removals::in_folder(folder.parent().unwrap());
-        let watch = Watch { followers: Followers::default(), stored: Stored::default(), removals };
+        let there = folder.parent().unwrap().ancestors().find(|above| above.is_dir()).unwrap();
+        let folders = Folders::below(there);
+        let watch = Watch { followers: Followers::default(), stored: Stored::default(), removals, folders };
         Self::open(source, folder.to_owned(), Arc::new(watch)).unwrap()
     }
 }
