@@ -153,7 +153,7 @@ class Day:
 
     def containers(self) -> dict:
         """Which are left, and which were started more than once."""
-        entries = [json.loads(line) for line in (self.server.data_dir / "dummy/journal").read_text().splitlines()]
+        entries = [json.loads(line) for line in (getattr(self.server, "disk", self.server.data_dir) / "dummy/journal").read_text().splitlines()]
         starts = [entry["id"] for entry in entries if isinstance(entry["asked"], dict) and "start" in entry["asked"]]
         removed = {entry["id"] for entry in entries if entry["asked"] == "remove"}
         return {"left": set(starts) - removed, "twice": [id for id in set(starts) if starts.count(id) > 1]}

@@ -6,7 +6,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -31,23 +31,52 @@ pub(super) fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
+/// After a failure to accept, this passes before the next attempt: the connection waits in the system's queue, and would
+/// be reported as ready at once again.
+const REST: Duration = Duration::from_millis(50);
+/// A trouble that stays is told once in this time.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+
 /// Room for connections: three of four files that the process may open, so that the store, Git and builds have theirs.
-pub(super) struct Room(Arc<Semaphore>);
+pub(super) struct Room {
+    places: Arc<Semaphore>,
+    /// When trouble was told last.
+    told: Option<Instant>,
+}
 
 impl Room {
     pub(super) fn new() -> Self {
         let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
-        Self(Arc::new(Semaphore::new(places(files))))
+        Self { places: Arc::new(Semaphore::new(places(files))), told: None }
     }
 
     /// The next connection, once there is a place for it. Until then it waits in the system's queue.
-    pub(super) async fn accept(&self, port: &TcpListener) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-        if self.0.available_permits() == 0 {
+    pub(super) async fn accept(
+        &mut self,
+        port: &TcpListener,
+    ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+        if self.places.available_permits() == 0 && self.is_news() {
             tracing::warn!("all connections are taken: the limit of open files (ulimit -n) sets how many there may be");
         }
-        let place = Arc::clone(&self.0).acquire_owned().await.map_err(io::Error::other)?;
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
         let (stream, address) = port.accept().await?;
         Ok((stream, address, place))
+    }
+
+    /// Waits a moment before the next attempt.
+    pub(super) async fn rest_after(&mut self, error: &io::Error) {
+        if self.is_news() {
+            tracing::warn!(%error, "cannot accept connections; trying on");
+        }
+        tokio::time::sleep(REST).await;
+    }
+
+    fn is_news(&mut self) -> bool {
+        let news = self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
+        if news {
+            self.told = Some(Instant::now());
+        }
+        news
     }
 }
 
@@ -69,7 +98,8 @@ mod tests {
 
     #[tokio::test]
     async fn one_too_many_waits_for_a_place() {
-        let (room, port) = (Room(Arc::new(Semaphore::new(1))), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let mut room = Room { places: Arc::new(Semaphore::new(1)), told: None };
+        let port = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = port.local_addr().unwrap();
         let _clients = (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
         let (_, _, place) = room.accept(&port).await.unwrap();
@@ -77,5 +107,13 @@ mod tests {
         assert!(futures::poll!(&mut second).is_pending());
         drop(place);
         drop(second.await.unwrap());
+    }
+
+    #[test]
+    fn a_trouble_that_stays_is_told_now_and_then() {
+        let mut room = Room::new();
+        assert_eq!([room.is_news(), room.is_news()], [true, false]);
+        room.told = Instant::now().checked_sub(TOLD_EVERY);
+        assert!(room.is_news());
     }
 }

@@ -85,7 +85,7 @@ impl Listener {
 
     /// Accepts until the stop, then drains. With `tls` the port speaks HTTPS.
     pub(crate) async fn serve(self: Arc<Self>, port: TcpListener, tls: Option<Arc<Tls>>) {
-        let (mut connections, room) = (JoinSet::new(), limits::Room::new());
+        let (mut connections, mut room) = (JoinSet::new(), limits::Room::new());
         loop {
             tokio::select! {
                 accepted = room.accept(&port) => match accepted {
@@ -99,10 +99,7 @@ impl Listener {
                         });
                     }
                     // Out of file descriptors, most likely: others will close theirs.
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
+                    Err(error) => room.rest_after(&error).await,
                 },
                 Some(_) = connections.join_next() => {}
                 () = self.stop.stopped() => break,

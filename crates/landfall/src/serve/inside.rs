@@ -2,7 +2,8 @@
 //! containers reaches its listener, through their sockets.
 
 use super::services::Wiring;
-use super::{Inside, Options, drain, explain, open_to_us_alone, tls};
+use super::{Inside, Options, descriptors, drain, explain, open_to_us_alone, tls};
+use crate::exit::user_error;
 use crate::listener::{BrowserGuard, Endpoints, Listener};
 use aws::internal::codecommit::Sources;
 use kernel::{Stop, Store, SystemClock, SystemIds};
@@ -16,6 +17,7 @@ const ENDPOINT: &str = "http://127.0.0.1:4566";
 /// Running services.
 pub(crate) struct InProcess {
     pub(crate) services: Inside,
+    store: Arc<Store>,
     stop: Stop,
     tasks: JoinSet<()>,
 }
@@ -31,6 +33,7 @@ impl InProcess {
         cache: &Path,
         folders: Option<Arc<dyn Sources>>,
     ) -> anyhow::Result<Self> {
+        descriptors::take_all();
         open_to_us_alone(&options.data_dir)?;
         let stop = Stop::new();
         let store = Store::open(&options.data_dir, Arc::new(SystemClock)).map_err(explain)?;
@@ -51,14 +54,19 @@ impl InProcess {
         let services = wiring.services().await?;
         let inside = services.inside.clone();
         listener.open(services);
-        Ok(Self { services: inside, stop, tasks })
+        Ok(Self { services: inside, store, stop, tasks })
     }
 
-    /// Resolves when a reconciler has ended, which it does only by a fault of ours.
+    /// Resolves when a reconciler has ended, which it does only by a fault of ours, or when the disk takes nothing any more.
     pub(crate) async fn broken(&mut self) -> anyhow::Error {
-        match self.tasks.join_next().await {
-            Some(ended) => anyhow::anyhow!("a part of the server ended by itself: {ended:?}"),
-            None => std::future::pending().await,
+        tokio::select! {
+            Some(ended) = self.tasks.join_next() => anyhow::anyhow!("a part of the server ended by itself: {ended:?}"),
+            failure = self.store.failed() => user_error(failure.to_string()),
+            // A server waits until somebody makes room. Here somebody waits for us.
+            () = self.store.was_full() => user_error(format!(
+                "the disk of {} is full; make room, or let XDG_CACHE_HOME name a folder on another disk",
+                self.store.dir().display()
+            )),
         }
     }
 

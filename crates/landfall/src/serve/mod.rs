@@ -2,6 +2,7 @@
 //! stop.
 
 mod announce;
+mod descriptors;
 mod images;
 mod inside;
 mod options;
@@ -20,7 +21,7 @@ use services::Wiring;
 use crate::exit::user_error;
 use crate::listener::{BrowserGuard, Endpoints, Listener};
 use crate::log;
-use kernel::{OpenError, Stop, Store, SystemClock, SystemIds};
+use kernel::{OpenError, Stop, Store, StoreError, SystemClock, SystemIds};
 use std::fs::DirBuilder;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     options.check()?;
     log::start(&options.log)?;
+    descriptors::take_all();
     open_to_us_alone(&options.data_dir).map_err(|error| no_folder(&options.data_dir, &error))?;
     let options = Options { data_dir: options.data_dir.canonicalize()?, ..options };
     let stop = Stop::new();
@@ -74,7 +76,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     println!("listening on {url}");
     std::io::stdout().flush()?;
     tokio::spawn(stop_on_signal(stop.clone(), signals));
-    let whole = serve_whole(listener.serve(port, tls), &mut tasks, &stop).await;
+    let whole = serve_whole(listener.serve(port, tls), &mut tasks, &stop, store.failed()).await;
     drop(left);
     drain(tasks).await;
     tracing::info!("stopped");
@@ -82,12 +84,23 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 /// Serves until the stop. A reconciler that ends before it has panicked: half a server would promise what nobody does,
-/// so the whole of it stops, and whoever supervises it starts it again.
-async fn serve_whole(listening: impl Future<Output = ()>, tasks: &mut JoinSet<()>, stop: &Stop) -> anyhow::Result<()> {
-    tokio::pin!(listening);
+/// so the whole of it stops, and whoever supervises it starts it again. So it does where the store writes nothing any more.
+async fn serve_whole(
+    listening: impl Future<Output = ()>,
+    tasks: &mut JoinSet<()>,
+    stop: &Stop,
+    failed: impl Future<Output = StoreError>,
+) -> anyhow::Result<()> {
+    tokio::pin!(listening, failed);
     loop {
         tokio::select! {
             () = &mut listening => return Ok(()),
+            failure = &mut failed => {
+                tracing::error!(%failure, "stopping");
+                stop.trigger();
+                listening.await;
+                return Err(user_error(failure.to_string()));
+            }
             Some(ended) = tasks.join_next(), if !stop.is_stopped() => {
                 if stop.is_stopped() {
                     continue;
@@ -181,9 +194,18 @@ mod tests {
     async fn a_reconciler_that_panics_stops_the_whole_server() {
         let (stop, mut tasks) = (Stop::new(), JoinSet::new());
         tasks.spawn(async { panic!("a fault") });
-        let error = serve_whole(stop.stopped(), &mut tasks, &stop).await.expect_err("half a server");
+        let error =
+            serve_whole(stop.stopped(), &mut tasks, &stop, std::future::pending()).await.expect_err("half a server");
         assert!(error.to_string().contains("a fault"), "{error}");
         assert!(stop.is_stopped());
+    }
+
+    #[tokio::test]
+    async fn a_store_that_writes_nothing_any_more_stops_the_whole_server() {
+        let (stop, mut tasks) = (Stop::new(), JoinSet::new());
+        let failed = async { StoreError::Unsynced { dir: "/data".into(), reason: "fsync".to_owned() } };
+        let error = serve_whole(stop.stopped(), &mut tasks, &stop, failed).await.expect_err("a dead disk");
+        assert!(error.to_string().contains("the disk of /data does not keep"), "{error}");
     }
 
     #[tokio::test]
