@@ -21,7 +21,6 @@ pub(super) struct AppSpec {
 
 /// What a bundle's file becomes on the host.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct FileMapping {
     /// File or folder in the bundle; `/` is the whole bundle.
     pub(super) source: String,
@@ -40,7 +39,6 @@ pub(super) enum FileExistsBehavior {
 
 /// Owner, group and mode of installed files.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Permission {
     pub(super) object: String,
     #[serde(default = "everything")]
@@ -114,25 +112,33 @@ enum Version {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Script {
     location: String,
     #[serde(default)]
-    timeout: Option<u64>,
+    timeout: Option<Seconds>,
     #[serde(default)]
     runas: Option<String>,
     #[serde(default)]
     sudo: bool,
 }
 
+/// Some quote their numbers; AWS's agent takes either.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(u64),
+    Text(String),
+}
+
 impl AppSpec {
-    /// Reads an appspec.
+    /// Reads an appspec. Keys that it does not know are passed over, as AWS's agent does: real files have `overwrite` among
+    /// `files` and `interpreter` among `hooks`.
     ///
     /// # Errors
     /// A sentence with line and column.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let document: Document =
-            serde_saphyr::from_str(text).map_err(|error: serde_saphyr::Error| error.without_snippet().to_string())?;
+        let document: Document = serde_saphyr::from_str(text.strip_prefix('\u{feff}').unwrap_or(text))
+            .map_err(|error: serde_saphyr::Error| error.without_snippet().to_string())?;
         check_version(&document.version)?;
         check_os(&document.os)?;
         Ok(Self {
@@ -216,16 +222,23 @@ fn script(script: Spanned<Script>) -> Result<HookScript, String> {
     if location.is_empty() || climbs(location) {
         return Err(at(&script, &format!("hook location {location:?}: must be a script in the bundle")));
     }
-    if *timeout == Some(0) {
-        return Err(at(&script, &format!("timeout of {location}: must be more than 0 seconds")));
-    }
-    let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
+    let timeout = match timeout {
+        None => Some(DEFAULT_TIMEOUT),
+        Some(Seconds::Number(seconds)) => Some(*seconds),
+        Some(Seconds::Text(text)) => text.parse().ok(),
+    };
+    let timeout = timeout.filter(|seconds| *seconds > 0);
+    let timeout = timeout
+        .ok_or_else(|| at(&script, &format!("timeout of {location}: must be a number of seconds, more than 0")))?;
     Ok(HookScript { location: location.clone(), timeout, runas: runas.clone(), sudo: *sudo })
 }
 
 fn climbs(path: &str) -> bool {
     path.split('/').any(|part| part == "..")
 }
+
+#[cfg(test)]
+mod round_trip;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
@@ -272,6 +285,14 @@ hooks:
     }
 
     #[test]
+    fn what_real_files_have_is_passed_over() {
+        let text = EXAMPLE
+            .replace("    destination: /srv/app\n", "    destination: /srv/app\n    overwrite: true\n")
+            .replace("      timeout: 30\n", "      timeout: \"30\"\n      interpreter: bash\n");
+        assert_eq!(AppSpec::parse(&text), AppSpec::parse(EXAMPLE));
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_place() {
         let table = [
             ("version: 0.0", "version: 1.0", "invalid version value (1)", "line 1, column 10"),
@@ -280,9 +301,9 @@ hooks:
             ("destination: /srv/app", "destination: srv/app", "must be an absolute path", "line 4, column 5"),
             ("source: /", "source: a/../../b", "must lie in the bundle", "line 4, column 5"),
             ("mode: 0755", "mode: 0799", "four octal digits", "line 8, column 5"),
-            ("timeout: 30", "timeout: 0", "more than 0 seconds", "line 18, column 7"),
-            ("timeout: 30", "timeout: soon", "invalid u64", "line 19, column 16"),
-            ("    - location: scripts/after.sh", "    - locaton: scripts/after.sh", "locaton", "line 18"),
+            ("timeout: 30", "timeout: 0", "more than 0", "line 18, column 7"),
+            ("timeout: 30", "timeout: soon", "number of seconds", "line 18, column 7"),
+            ("    - location: scripts/after.sh", "    - locaton: scripts/after.sh", "location", "line 20"),
             ("location: scripts/start.sh", "location: ../start.sh", "a script in the bundle", "line 22, column 7"),
             ("OVERWRITE", "overwrite", "overwrite", "line 6"),
             ("hooks:", "\thooks:", "found a tab", "line 14"),
