@@ -13,6 +13,7 @@ from failing_day import Day
 from test_disks import cpu
 
 FILES = 96
+STREAMS = 120
 
 
 def limited(folder: pathlib.Path, soft: int, hard: int) -> Server:
@@ -74,11 +75,11 @@ def test_hundreds_of_log_streams_fit_into_few_files(server):
     """Each was written to, and all are read again."""
     logs = server.client("logs")
     logs.create_log_group(logGroupName="many")
-    for number in range(2 * FILES):
+    for number in range(STREAMS):
         logs.create_log_stream(logGroupName="many", logStreamName=str(number))
         put = {"timestamp": int(time.time() * 1000), "message": str(number)}
         logs.put_log_events(logGroupName="many", logStreamName=str(number), logEvents=[put])
-    for number in range(2 * FILES):
+    for number in range(STREAMS):
         page = logs.get_log_events(logGroupName="many", logStreamName=str(number), startFromHead=True)
         assert [event["message"] for event in page["events"]] == [str(number)]
     assert open_files(server) < FILES
