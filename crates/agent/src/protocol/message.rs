@@ -259,6 +259,9 @@ pub struct ArtifactRequest {
     pub exclude_paths: Vec<String>,
     /// `discard-paths`: file names alone are kept.
     pub discard_paths: bool,
+    /// `enable-symlinks`: links within the base directory stay links.
+    #[serde(default)]
+    pub enable_symlinks: bool,
 }
 
 /// Why a build is to end early.

@@ -148,6 +148,7 @@ async fn artifacts_come_as_zip() {
         files: vec!["**/*".into()],
         exclude_paths: vec!["*.log".into()],
         discard_paths: false,
+        enable_symlinks: false,
     };
     let mut zip = ZipArchive::new(Cursor::new(artifact(&mut agent, request.clone()).await.unwrap())).unwrap();
     let mut text = String::new();

@@ -35,6 +35,16 @@ impl Planned {
         }
     }
 
+    /// Whether links stay links: where the buildspec asks for it, and in a zip alone, for objects cannot be links.
+    #[must_use]
+    pub fn keeps_symlinks(&self) -> bool {
+        let zip = match &self.place {
+            Place::Fixed(_) => true,
+            Place::Settings(settings) => settings.packaging.as_deref() == Some("ZIP"),
+        };
+        zip && self.set.enable_symlinks
+    }
+
     /// Key or prefix, given the evaluated name.
     #[must_use]
     pub fn key(&self, build: &Build, name: Option<&str>) -> ArtifactKey {
@@ -159,6 +169,16 @@ mod tests {
         assert_eq!(planned.iter().map(|planned| planned.set.files[0].as_str()).collect::<Vec<_>>(), ["a", "c"]);
         assert_eq!(planned[0].key(&build, Some("ignored")), ArtifactKey::Zip("out.zip".into()));
         assert_eq!(planned[0].expression(), None);
+    }
+
+    #[test]
+    fn links_stay_links_in_a_zip_that_is_to_have_them() {
+        let text = BOTH.replace("files: a\n", "files: a\n  enable-symlinks: yes\n");
+        for (packaging, text, kept) in [("ZIP", text.as_str(), true), ("NONE", &text, false), ("ZIP", BOTH, false)] {
+            let mut build = build(0);
+            build.plan.artifacts = ProjectArtifacts { packaging: Some(packaging.into()), ..s3(None) };
+            assert_eq!(planned(&build, &buildspec(text)).unwrap()[0].keeps_symlinks(), kept, "{packaging}");
+        }
     }
 
     #[test]

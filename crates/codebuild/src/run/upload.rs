@@ -63,6 +63,7 @@ impl Session<'_> {
             files: planned.set.files.clone(),
             exclude_paths: planned.set.exclude_paths.clone(),
             discard_paths: planned.set.discard_paths,
+            enable_symlinks: planned.keeps_symlinks(),
         });
         self.sockets.link.send(ask.clone()).await;
         loop {

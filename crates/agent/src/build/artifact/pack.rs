@@ -19,6 +19,10 @@ const LARGE: u64 = u32::MAX as u64;
 pub(super) fn pack(files: &[Member], pieces: mpsc::Sender<Bytes>) -> io::Result<()> {
     let mut zip = ZipWriter::new_stream(Pieces { pieces, piece: BytesMut::with_capacity(CHUNK) });
     for member in files {
+        if let Some(target) = &member.link {
+            zip.add_symlink(member.name.as_str(), target.as_str(), SimpleFileOptions::default())?;
+            continue;
+        }
         let mut file = named(member, File::open(&member.path))?;
         let metadata = named(member, file.metadata())?;
         let options = SimpleFileOptions::default()
@@ -81,7 +85,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
 
         let (sender, mut pieces) = mpsc::channel(64);
-        pack(&[Member { path, name: "bin/run".into() }], sender).unwrap();
+        pack(&[Member { path, name: "bin/run".into(), link: None }], sender).unwrap();
         let mut bytes = vec![];
         while let Some(piece) = pieces.blocking_recv() {
             assert!(piece.len() <= CHUNK);
@@ -98,7 +102,7 @@ mod tests {
     #[test]
     fn a_file_that_vanished_is_named() {
         let (sender, _pieces) = mpsc::channel(1);
-        let error = pack(&[Member { path: "/no/such/file".into(), name: "x".into() }], sender).unwrap_err();
+        let error = pack(&[Member { path: "/no/such/file".into(), name: "x".into(), link: None }], sender).unwrap_err();
         assert!(error.to_string().contains("/no/such/file"), "{error}");
     }
 }

@@ -173,4 +173,15 @@ proptest! {
         let came_out = read(to.path());
         prop_assert_eq!(files(to.path(), &came_out), files(from.path(), &tree));
     }
+
+    #[test]
+    fn links_within_an_artifact_stay_links_where_asked_for(tree in tree()) {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write(&tree, from.path());
+        let directory = from.path().display().to_string();
+        let request = ArtifactRequest { directory, files: vec!["**/*".into()], ..ArtifactRequest::default() };
+        packed(&ArtifactRequest { enable_symlinks: true, ..request }, to.path());
+        let no_folders = |tree: Tree| tree.into_iter().filter(|(_, entry)| *entry != Entry::Folder).collect::<Tree>();
+        prop_assert_eq!(no_folders(read(to.path())), no_folders(tree));
+    }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fast_glob::glob_match;
 
+use crate::archive::stays_inside;
 use crate::protocol::ArtifactRequest;
 
 /// Folders below folders that are looked into.
@@ -18,6 +19,8 @@ pub(super) struct Member {
     pub(super) path: PathBuf,
     /// Its name in the zip.
     pub(super) name: String,
+    /// Of a link that stays one: where it leads.
+    pub(super) link: Option<String>,
 }
 
 /// The files of an artifact, sorted by name, and what the log says about them.
@@ -33,6 +36,8 @@ pub(super) struct Selection {
 #[must_use]
 pub(super) fn select(request: &ArtifactRequest) -> Selection {
     let given = request.base_directory.as_deref().unwrap_or(".");
+    // Names without their folders would lead links astray.
+    let links = request.enable_symlinks && !request.discard_paths;
     let mut selection = Selection::default();
     let mut found = BTreeMap::new();
     selection.lines.push(format!("Expanding base directory path: {given}"));
@@ -43,15 +48,20 @@ pub(super) fn select(request: &ArtifactRequest) -> Selection {
         selection.lines.push("Assembling file list".into());
         for pattern in &request.files {
             selection.lines.push(format!("Expanding {pattern}"));
-            let files = matching(&base, pattern, &request.exclude_paths);
+            let files = matching(&base, pattern, &request.exclude_paths, links);
             selection.lines.push(match files.len() {
                 0 => format!("Skipping invalid file path {pattern}"),
                 count => format!("Found {count} file(s)"),
             });
-            found.extend(files.into_iter().map(|name| (archive_name(&name, request.discard_paths), base.join(name))));
+            let member = |file: String| {
+                let link = link(&base, &file).filter(|_| links);
+                let name = archive_name(&file, request.discard_paths);
+                (name.clone(), Member { path: base.join(file), name, link })
+            };
+            found.extend(files.into_iter().map(member));
         }
     }
-    selection.files = found.into_iter().map(|(name, path)| Member { path, name }).collect();
+    selection.files = found.into_values().collect();
     selection
 }
 
@@ -60,18 +70,19 @@ fn bases(directory: &Path, given: &str) -> Vec<PathBuf> {
     if !has_wildcard(given) {
         return vec![directory.join(given)];
     }
-    let folders = walk(directory).into_iter().filter(|(_, is_folder)| *is_folder);
+    let folders = walk(directory, false).into_iter().filter(|(_, is_folder)| *is_folder);
     folders.filter(|(name, _)| glob_match(plain(given), name)).map(|(name, _)| directory.join(name)).collect()
 }
 
-fn matching(base: &Path, pattern: &str, exclude: &[String]) -> Vec<String> {
+fn matching(base: &Path, pattern: &str, exclude: &[String], links: bool) -> Vec<String> {
     let excluded = |name: &str| exclude.iter().any(|pattern| glob_match(plain(pattern), name));
     let plain = plain(pattern);
     if !has_wildcard(plain) {
-        let there = base.join(plain).is_file() && !excluded(plain);
+        let is_there = base.join(plain).is_file() || (links && link(base, plain).is_some());
+        let there = is_there && !excluded(plain);
         return if there { vec![plain.to_owned()] } else { vec![] };
     }
-    let files = walk(base).into_iter().filter(|(_, is_folder)| !is_folder).map(|(name, _)| name);
+    let files = walk(base, links).into_iter().filter(|(_, is_folder)| !is_folder).map(|(name, _)| name);
     files.filter(|name| glob_match(plain, name) && !excluded(name)).collect()
 }
 
@@ -92,9 +103,16 @@ fn archive_name(name: &str, discard_paths: bool) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// All files and folders below `base`, as names relative to it. Links to files count as files; links to
-/// folders are not followed, for they may lead in circles.
-fn walk(base: &Path) -> Vec<(String, bool)> {
+/// Where the link of this name leads, if to somewhere below `base`.
+fn link(base: &Path, name: &str) -> Option<String> {
+    let target = fs::read_link(base.join(name)).ok()?;
+    let target = target.to_str().filter(|target| stays_inside(Path::new(name), Path::new(target)))?;
+    Some(target.to_owned())
+}
+
+/// All files and folders below `base`, as names relative to it. Links to files count as files, and with `links` all
+/// that stay below `base`; links to folders are not followed, for they may lead in circles.
+fn walk(base: &Path, links: bool) -> Vec<(String, bool)> {
     let mut found = vec![];
     let mut folders = vec![(String::new(), 0)];
     while let Some((folder, depth)) = folders.pop() {
@@ -105,7 +123,7 @@ fn walk(base: &Path) -> Vec<(String, bool)> {
             if is_folder && depth < MAX_DEPTH {
                 folders.push((name.clone(), depth + 1));
             }
-            if is_folder || entry.path().is_file() {
+            if is_folder || entry.path().is_file() || (links && link(base, &name).is_some()) {
                 found.push((name, is_folder));
             }
         }
