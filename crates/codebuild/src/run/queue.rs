@@ -17,7 +17,8 @@ impl Step {
                     build.log = log::place(build);
                     build.life.advance(Status::Succeeded, Context::default(), now);
                 };
-                self.record.change(start).await?;
+                // What follows first is another commit: the log's stream, the image, or the container that is taken.
+                self.record.change_lax(start).await?;
                 Ok(Some(slot))
             }
             Err(End::Paused(pause)) => Err(pause),

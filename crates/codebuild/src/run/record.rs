@@ -47,12 +47,25 @@ impl Record {
 
     /// Writes a change with the events that it is, again where StopBuild wrote in between. `change` may so run twice.
     pub(crate) async fn change(&mut self, change: impl Fn(&mut Build, Timestamp) + Send) -> Result<(), StepError> {
+        self.change_by(|batch| batch, change).await
+    }
+
+    /// [`Record::change`], on disk with the next commit: see [`Batch::lax`].
+    pub(crate) async fn change_lax(&mut self, change: impl Fn(&mut Build, Timestamp) + Send) -> Result<(), StepError> {
+        self.change_by(Batch::lax, change).await
+    }
+
+    async fn change_by(
+        &mut self,
+        durably: impl Fn(Batch) -> Batch + Send,
+        change: impl Fn(&mut Build, Timestamp) + Send,
+    ) -> Result<(), StepError> {
         loop {
             let mut next = self.stored.clone();
             change(&mut next.value, self.now());
             let batch = Batch::new(&self.scope).replace(&next).fenced(&self.lease);
             let batch = api::publish(&self.service, batch, &self.scope, Some(&self.stored.value), &next.value);
-            match self.service.dependencies.documents.commit(batch).await {
+            match self.service.dependencies.documents.commit(durably(batch)).await {
                 Ok(()) => return self.refresh().await,
                 Err(CommitError::Conflict { .. }) => self.refresh().await?,
                 Err(other) => return Err(other.into()),

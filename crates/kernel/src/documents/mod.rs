@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 pub use batch::Batch;
 
-use crate::store::{Address, Durability, Recent, Turn, apply};
+use crate::store::{Address, Recent, Turn, apply};
 use crate::{Bus, CommitError, Document, Page, Scope, Store, StoreError, Stored};
 
 /// How often [`Documents::update`] tries again when somebody else wrote in between.
