@@ -9,6 +9,7 @@ mod fleet;
 mod retention;
 mod rollback;
 #[cfg(test)]
+#[expect(clippy::panic, reason = "tests")]
 mod simulation;
 mod start;
 mod target;

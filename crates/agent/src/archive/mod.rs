@@ -6,9 +6,11 @@
 mod channel;
 mod place;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod properties;
 mod tar;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 pub(crate) mod tree;
 mod zip;
 

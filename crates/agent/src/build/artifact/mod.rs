@@ -2,6 +2,7 @@
 
 mod pack;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod properties;
 mod select;
 
