@@ -85,6 +85,8 @@ fn parse_rule(rule: &str) -> Result<(GlobMatcher, String), ImageMapError> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -124,6 +126,26 @@ mod tests {
     fn bad_rules_are_refused() {
         for rule in ["", "a", "=b", "a=", "[=b"] {
             assert!(ImageMap::parse(&[rule]).is_err(), "{rule}");
+        }
+    }
+
+    /// The globs' meaning, slow and obviously right, for patterns of letters, `?` and `*`.
+    fn means(pattern: &[u8], image: &[u8]) -> bool {
+        match (pattern.split_first(), image.split_first()) {
+            (None, None) => true,
+            (Some((b'*', rest)), _) => (0..=image.len()).any(|taken| means(rest, &image[taken..])),
+            (Some((letter, rest)), Some((other, image))) => (*letter == b'?' || letter == other) && means(rest, image),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn globs_mean_what_they_say(pattern in "([ab/:.?]|\\*[ab/:.?]){1,8}\\*?", image in "[ab/:.]{1,10}") {
+            // A `**` of its own between slashes is globset's, and nobody needs it where `*` crosses slashes.
+            let map = ImageMap::parse(&[format!("{pattern}=mapped")]).unwrap();
+            let mapped = map.choose(&image) == Choice::Image("mapped");
+            prop_assert_eq!(mapped, means(pattern.as_bytes(), image.as_bytes()), "{} of {}", pattern, image);
         }
     }
 }
