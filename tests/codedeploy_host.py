@@ -1,5 +1,6 @@
 """An on-premises host that obeys every command at once: CodeDeploy's agent, played by the test."""
 
+import base64
 import collections
 import json
 import threading
@@ -28,6 +29,8 @@ class Host(threading.Thread):
         self.endpoint, self.arn, self.credentials = endpoint, arn, Credentials(*key)
         self.ran: collections.Counter[tuple[str, str]] = collections.Counter()
         """How often each event of each deployment was really run."""
+        self.revisions: dict[str, tuple[str, str]] = {}
+        """Bucket and key of each deployment's revision, as its specification names them."""
         self.troubles: list[str] = []
         """What the server should not have done."""
         self.completed: set[str] = set()
@@ -45,7 +48,7 @@ class Host(threading.Thread):
     def obey(self, command: dict) -> None:
         """One command, to its end."""
         identifier, execution = command["HostCommandIdentifier"], command["DeploymentExecutionId"]
-        self.insist("GetDeploymentSpecification", DeploymentExecutionId=execution, HostIdentifier=self.arn)
+        self.note(execution, self.insist("GetDeploymentSpecification", DeploymentExecutionId=execution, HostIdentifier=self.arn))
         taken = self.insist("PutHostCommandAcknowledgement", HostCommandIdentifier=identifier, Diagnostics=envelope(IsCommandNoop=False))
         if taken.get("CommandStatus") != "InProgress":
             return
@@ -55,6 +58,19 @@ class Host(threading.Thread):
         report = envelope(error_code=0, script_name="", message="Succeeded", log="")
         self.insist("PutHostCommandComplete", HostCommandIdentifier=identifier, CommandStatus="Succeeded", Diagnostics=report)
         self.completed.add(identifier)
+
+    def note(self, execution: str, answer: dict) -> None:
+        """Keeps the revision that a specification names, which is the same for all of a deployment's events."""
+        if not answer:
+            return
+        payload = answer["DeploymentSpecification"]["GenericEnvelope"]["Payload"]
+        message = base64.b64decode("".join(line for line in payload.splitlines() if not line.startswith("-----")))
+        # The document lies in clear within the signed message.
+        text = message[message.index(b'{"'):].decode(errors="replace")
+        bundle = json.JSONDecoder().raw_decode(text)[0]["Revision"]["S3Revision"]
+        revision = bundle["Bucket"], bundle["Key"]
+        if self.revisions.setdefault(execution, revision) != revision:
+            self.troubles.append(f"{execution}: {revision} after {self.revisions[execution]}")
 
     def insist(self, operation: str, **members) -> dict:
         """Asks until it is answered."""
