@@ -11,12 +11,14 @@ use tempfile::TempDir;
 use crate::Options;
 use crate::reads::{action, role};
 use crate::report::{Budget, Figure, median, millis};
+use crate::syncs;
 use testbed::client::Connection;
 use testbed::process::Server;
 
 const PUSHES: usize = 20;
 const FIRST_COMMAND: Duration = Duration::from_millis(150);
 const WHOLE: Duration = Duration::from_secs(1);
+const MOST_SYNCS: usize = 12;
 /// How long one execution may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(10);
@@ -28,8 +30,9 @@ const GREETING: Duration = Duration::from_millis(200);
 const BUILDSPEC: &str = "version: 0.2\nphases:\n  build:\n    commands:\n      - date +%s%N\n";
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
-    let alone = pushes(options, "0").await?;
-    let pooled = pushes(options, PREPARED).await?;
+    let alone = pushes(options, "0", "info").await?;
+    let pooled = pushes(options, PREPARED, "info").await?;
+    let counted = pushes(options, PREPARED, syncs::LOG).await?;
     let bare = bare(&options.folder)?;
     let figure = |what: &str, time: Duration, text, budget| Figure {
         what: format!("{what} (median of {PUSHES}, image `host`)"),
@@ -40,12 +43,39 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
     };
     let (first, whole) =
         ("`git push` answered to first build command", "`git push` answered to Succeeded: Source, Build, Test");
-    Ok(vec![
+    let commands = crate::gitlab::measure(options)?;
+    let whole_beside = |what: String, time: Duration, beside: &str, peer: Duration| Figure {
+        what,
+        landfall: millis(time),
+        beside: format!("{beside} {}", millis(peer)),
+        ratio: time.as_secs_f64() / peer.as_secs_f64(),
+        budget: None,
+    };
+    let mut figures = vec![
         figure(&format!("{first}, containers prepared"), pooled.first, "≤ 150 ms", FIRST_COMMAND),
         figure(&format!("{first}, `--pool 0`"), alone.first, "≤ 150 ms", FIRST_COMMAND),
         figure(&format!("{whole}, containers prepared"), pooled.whole, "≤ 1 s", WHOLE),
         figure(&format!("{whole}, `--pool 0`"), alone.whole, "≤ 1 s", WHOLE),
-    ])
+    ];
+    figures.push(Figure {
+        what: format!(
+            "times that the store syncs between the answered push and the first build command ({PUSHES} pushes)"
+        ),
+        landfall: counted.syncs.to_string(),
+        beside: "one for each commit that must be durable".to_owned(),
+        ratio: 1.0,
+        budget: Budget::new("≤ 12", counted.syncs <= MOST_SYNCS),
+    });
+    match commands.theirs {
+        Ok(theirs) => {
+            let beside = "gitlab-ci-local, shell executor, nothing kept,";
+            let run = "`landfall run --pipeline`: the same three stages, in containers".to_owned();
+            figures.push(whole_beside(format!("{whole}, containers prepared"), pooled.whole, beside, theirs));
+            figures.push(whole_beside(run, commands.ours, beside, theirs));
+        }
+        Err(error) => eprintln!("gitlab-ci-local is not measured: {error:#}"),
+    }
+    Ok(figures)
 }
 
 /// Medians over the pushes to one server.
@@ -54,11 +84,13 @@ struct Times {
     first: Duration,
     /// From the answered push to the pipeline's end.
     whole: Duration,
+    /// How often the store synced until the first command, if the log told.
+    syncs: usize,
 }
 
 /// Pushes one after the other; each finds the pool full, as after the pause that people make between pushes.
-async fn pushes(options: &Options, pool: &str) -> anyhow::Result<Times> {
-    let arguments = ["--auth", "open", "--engine", "sandbox", "--image-map", "*=host", "--pool", pool];
+async fn pushes(options: &Options, pool: &str, log: &str) -> anyhow::Result<Times> {
+    let arguments = ["--auth", "open", "--engine", "sandbox", "--image-map", "*=host", "--pool", pool, "--log", log];
     let server = Server::landfall(&options.landfall, &options.folder, &arguments)?;
     let mut connection = server.client.connection();
     prepare(&mut connection).await?;
@@ -78,7 +110,11 @@ async fn pushes(options: &Options, pool: &str) -> anyhow::Result<Times> {
     let commands = first_commands(&mut connection).await?;
     ensure!(commands.len() == PUSHES + 1, "{} builds logged their time, not {}", commands.len(), PUSHES + 1);
     let waits = commands.iter().skip(1).zip(&answered).map(|(ran, pushed)| ran.saturating_sub(*pushed)).collect();
-    Ok(Times { first: median(waits), whole: median(wholes) })
+    let log = std::fs::read_to_string(server.folder.path().join("log"))?;
+    let spans = commands.iter().skip(1).zip(&answered);
+    let mut syncs: Vec<usize> = spans.map(|(ran, pushed)| syncs::between(&log, *pushed, *ran)).collect();
+    syncs.sort_unstable();
+    Ok(Times { first: median(waits), whole: median(wholes), syncs: syncs.get(syncs.len() / 2).copied().unwrap_or(0) })
 }
 
 /// Waits until so many prepared containers are there and a moment longer, for their agents' greetings.

@@ -71,6 +71,13 @@ pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
+/// The time that so many of a hundred do not exceed; zero of none.
+pub(crate) fn percentile(mut times: Vec<Duration>, percent: usize) -> Duration {
+    times.sort_unstable();
+    let rank = (times.len() * percent).div_ceil(100);
+    times.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +100,14 @@ mod tests {
         let times = [3, 1, 2].map(Duration::from_millis).to_vec();
         assert_eq!(median(times), Duration::from_millis(2));
         assert_eq!(median(Vec::new()), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_percentile_is_the_nearest_rank() {
+        let times: Vec<Duration> = (1..=200).map(Duration::from_millis).collect();
+        assert_eq!(percentile(times.clone(), 99), Duration::from_millis(198));
+        assert_eq!(percentile(times, 100), Duration::from_millis(200));
+        assert_eq!(percentile(vec![Duration::from_millis(7)], 99), Duration::from_millis(7));
+        assert_eq!(percentile(Vec::new(), 99), Duration::ZERO);
     }
 }
