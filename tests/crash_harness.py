@@ -1,6 +1,7 @@
 """Crash points as the source names them, and journeys over deaths at them."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import multiprocessing
 import os
@@ -8,6 +9,7 @@ import pathlib
 import random
 import re
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -39,6 +41,13 @@ SEED = int(os.environ.get("LANDFALL_CRASH_SEED", "1"))
 LATER = int(os.environ.get("LANDFALL_CRASH_LATER", "14"))
 PAIRS = int(os.environ.get("LANDFALL_CRASH_PAIRS", "10"))
 
+FAULTS = {
+    "a forgotten token": "DELETE FROM documents WHERE kind = 'codebuild.pipeline-start'",
+    "an event that is told again": "UPDATE consumers SET cursor = 0 WHERE name LIKE '%codepipeline%'",
+    "a log of changes that says one twice": "INSERT INTO events (source, body) SELECT source, body FROM events WHERE source = 'aws.codedeploy'",
+}
+"""What a server with a fault might do to its store, by what it is called."""
+
 SOURCE = re.compile(r'crash_point!\(\s*"([a-z0-9_]+)"')
 TESTS = re.compile(r"^#\[cfg\(test\)\]", re.MULTILINE)
 
@@ -58,6 +67,8 @@ class Route:
 
     journey: str
     deaths: tuple[str, ...] = ()
+    fault: str = ""
+    """One of FAULTS, planted in the data folder before the way back: the checks must find it."""
     must: int = 1
     """How many of the deaths must come to pass; of points that were drawn by lot, a run may pass fewer than the rehearsal did."""
 
@@ -91,6 +102,8 @@ def travel(folder: pathlib.Path, route: Route, trace: bool = False) -> Outcome:
             outcome.died += die(server, journey, point)
         assert outcome.died >= route.must or not route.deaths, (
             f"{route}: only {outcome.died} came to pass: bring a journey there, or name the test that dies there in ELSEWHERE")
+        if route.fault:
+            plant(server, route.fault)
         arrive(server, journey, folder / "trace" if trace else None)
         outcome.passed = (folder / "trace").read_text().splitlines() if trace else []
         shutil.rmtree(folder)
@@ -103,6 +116,13 @@ def travel(folder: pathlib.Path, route: Route, trace: bool = False) -> Outcome:
             server.kill()
     outcome.seconds = time.monotonic() - began
     return outcome
+
+
+def plant(server: Server, fault: str) -> None:
+    """Does to the dead server's store what a fault would have done."""
+    with contextlib.closing(sqlite3.connect(server.data_dir / "landfall.db")) as database, database:
+        changed = database.execute(FAULTS[fault]).rowcount
+    assert changed > 0, f"{fault}: nothing to plant it in"
 
 
 def die(server: Server, journey: Walk, point: str) -> bool:

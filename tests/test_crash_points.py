@@ -109,6 +109,17 @@ def follow(expedition: Expedition, route: Route) -> None:
     assert not outcome.failure, f"seed {SEED}: {outcome.failure}"
 
 
+@pytest.mark.parametrize(("fault", "point", "found"), [
+    ("a forgotten token", "codepipeline_action_started@2", "check_builds"),
+    ("an event that is told again", "codepipeline_after_triggered_start", "check_executions"),
+    ("a log of changes that says one twice", "codedeploy_after_end", "check_news"),
+])
+def test_a_fault_that_is_planted_is_found(expedition, fault, point, found):
+    """A machine that proves is worth nothing if it cannot fail."""
+    outcome = expedition.begin(Route("delivery", (point,), fault)).result()
+    assert f"in {found}\n" in outcome.failure, outcome
+
+
 def test_most_deaths_that_were_drawn_came_to_pass(expedition, routes):
     drawn = [route for name, route in routes.items() if name.startswith(("later ", "pair "))]
     outcomes = [expedition.begin(route).result() for route in drawn]
