@@ -7,6 +7,7 @@ mod crash;
 mod documents;
 mod fixture;
 mod formats;
+mod paging;
 mod store;
 mod unused_blobs;
 mod work;
