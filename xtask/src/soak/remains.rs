@@ -44,8 +44,11 @@ pub(super) fn check(data: &Path, groups: &Groups) -> anyhow::Result<Vec<Violatio
     for process in processes(&path) {
         left("processes", process);
     }
+    for file in files(&data.join("spool")) {
+        left("files", file.display().to_string());
+    }
     // Locks and verdicts begin with a dot, as do removals that were interrupted.
-    for folder in ["containers", "run", "spool", "git/new"] {
+    for folder in ["containers", "run", "git/new"] {
         for name in
             names(&data.join(folder)).into_iter().filter(|name| !name.starts_with('.') || name.starts_with(".removed-"))
         {
@@ -75,6 +78,15 @@ fn processes(path: &str) -> Vec<String> {
     found.filter_map(about).collect()
 }
 
+/// All files below a folder; the folders themselves may stay.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let below = |name: String| {
+        let path = folder.join(name);
+        if path.is_dir() { files(&path) } else { vec![path] }
+    };
+    names(folder).into_iter().flat_map(below).collect()
+}
+
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
@@ -90,10 +102,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path();
         assert_eq!(check(data, &Groups::default()).unwrap(), []);
-        for left in ["containers/b-1", "containers/.removed-b-1.1.0", "run/b-1", "spool", "blobs/s3/new"] {
+        for left in ["containers/b-1", "containers/.removed-b-1.1.0", "run/b-1", "spool/codebuild", "blobs/s3/new"] {
             fs::create_dir_all(data.join(left)).unwrap();
         }
-        fs::write(data.join("spool/file"), "").unwrap();
+        fs::write(data.join("spool/codebuild/file"), "").unwrap();
         fs::write(data.join("blobs/s3/new/file"), "").unwrap();
         fs::write(data.join("containers/.runtime.json"), "").unwrap();
         let mut groups = Groups::default();
