@@ -9,6 +9,8 @@
 
 mod api;
 mod authorization;
+#[doc(hidden)]
+pub mod fuzz;
 mod git;
 mod http;
 mod model;

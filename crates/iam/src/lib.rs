@@ -16,6 +16,8 @@ mod audit;
 pub mod authorization;
 mod authorizer;
 mod door;
+#[doc(hidden)]
+pub mod fuzz;
 mod keyring;
 mod model;
 mod principals;

@@ -7,6 +7,8 @@ mod collect;
 mod config;
 mod digest;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod image;
 mod images;
 mod lease;

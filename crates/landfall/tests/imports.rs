@@ -15,7 +15,7 @@ fn allowed(package: &str) -> BTreeSet<&'static str> {
         "sigv4" | "crash-point" => &[],
         "kernel" | "images" => &["crash-point"],
         "testbed" => &["sigv4"],
-        "benches" => &["engine", "sigv4", "testbed"],
+        "benches" => &["codebuild", "codedeploy", "codepipeline", "engine", "kernel", "sigv4", "testbed"],
         "xtask" => &["testbed"],
         "aws-shape" => &["kernel"],
         "aws-model-catalogue" => &[
@@ -46,7 +46,7 @@ fn allowed(package: &str) -> BTreeSet<&'static str> {
         "codedeploy" => &["aws", "kernel", "landfall-agent"],
         "iam" | "s3" => &["aws", "kernel", "sigv4"],
         service if SERVICES.contains(&service) => &["aws", "kernel"],
-        "landfall" => return ours(&metadata()).into_iter().map(leak).collect(),
+        "landfall" | "fuzz-bodies" => return ours(&metadata()).into_iter().map(leak).collect(),
         _ => &[],
     };
     names.iter().copied().collect()

@@ -10,6 +10,8 @@
 
 mod api;
 pub mod authorization;
+#[doc(hidden)]
+pub mod fuzz;
 mod model;
 mod rules;
 mod run;

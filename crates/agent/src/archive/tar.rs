@@ -33,9 +33,10 @@ fn unpack_entry(mut entry: Entry<'_, impl Read>, folder: &Path, budget: &mut Bud
         EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
             let mut file = place.file(mode)?;
             budget.copy(&mut entry, &mut file)?;
-            let modified = UNIX_EPOCH + Duration::from_secs(entry.header().mtime()?);
-            // A time that the disk cannot hold is no reason to fail.
-            let _ = file.set_modified(modified);
+            // A time that no clock or no disk can hold is no reason to fail.
+            if let Some(modified) = UNIX_EPOCH.checked_add(Duration::from_secs(entry.header().mtime()?)) {
+                let _ = file.set_modified(modified);
+            }
             Ok(())
         }
         EntryType::Symlink => place.link(&target(&entry)),

@@ -14,6 +14,8 @@ mod config;
 mod diagnostics;
 mod envelope;
 mod executor;
+#[doc(hidden)]
+pub mod fuzz;
 mod hooks;
 mod install;
 mod poll;

@@ -9,6 +9,8 @@
 //! All of it happens where the folder of sockets has the authority's certificate, [`AUTHORITY`].
 
 mod doorway;
+#[doc(hidden)]
+pub mod fuzz;
 mod hosts;
 mod message;
 mod resolv_conf;

@@ -32,7 +32,8 @@ impl Writer {
                 '&' => self.0.push_str("&amp;"),
                 '"' => self.0.push_str("&quot;"),
                 '\r' => self.0.push_str("&#13;"),
-                // XML 1.0 cannot carry other control characters.
+                // XML 1.0 cannot carry other control characters, nor these two.
+                '\u{fffe}' | '\u{ffff}' => self.0.push('\u{fffd}'),
                 control if control.is_control() && !matches!(control, '\n' | '\t') => self.0.push('\u{fffd}'),
                 other => self.0.push(other),
             }

@@ -2,9 +2,9 @@
 //! cannot run here is named. Pure, but for the reading of the file.
 
 use super::super::build::ROLE;
+use super::document;
 use crate::exit::user_error;
 use aws::codepipeline::{ActionDeclaration, ActionTypeId, ArtifactStore, PipelineDeclaration};
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -77,38 +77,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<PipelineDeclaration> {
         return Err(wrong(format!("{size} bytes are more than a pipeline's definition has")));
     }
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    parse(&text).map_err(wrong)
-}
-
-fn parse(text: &str) -> Result<PipelineDeclaration, String> {
-    let mut document: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
-    let mut pipeline = match document.get_mut("pipeline") {
-        Some(inner) => inner.take(),
-        None => document,
-    };
-    if !pipeline["stages"].is_array() {
-        return Err(
-            "it has no stages, so it is no pipeline's definition; `aws codepipeline get-pipeline --name NAME` \
-                    writes one"
-                .to_owned(),
-        );
-    }
-    texts(&mut pipeline);
-    serde_json::from_value(pipeline).map_err(|error| error.to_string())
-}
-
-/// YAML's numbers and flags where AWS wants text.
-fn texts(pipeline: &mut Value) {
-    let text = |value: &mut Value| {
-        if value.is_number() || value.is_boolean() {
-            *value = value.to_string().into();
-        }
-    };
-    let stages = pipeline["stages"].as_array_mut().into_iter().flatten();
-    for action in stages.flat_map(|stage| stage["actions"].as_array_mut().into_iter().flatten()) {
-        text(&mut action["actionTypeId"]["version"]);
-        action["configuration"].as_object_mut().into_iter().flatten().for_each(|(_, value)| text(value));
-    }
+    document::parse(&text).map_err(wrong)
 }
 
 /// Makes a pipeline ready.
@@ -296,7 +265,7 @@ fn from_bucket(action: &mut ActionDeclaration, key: &str) {
 #[expect(clippy::unwrap_used, reason = "tests")]
 pub(super) mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn action(name: &str, kind: &str, settings: Value, from: &[&str], to: &[&str]) -> Value {
         let (category, provider) = kind.split_once('/').unwrap();
@@ -335,7 +304,7 @@ pub(super) mod tests {
     fn prepared(skip: &[&str], variables: &[(&str, &str)]) -> Result<Prepared, String> {
         let skip: Vec<_> = skip.iter().map(ToString::to_string).collect();
         let variables: Vec<_> = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        prepare(parse(&sample().to_string())?, &Wishes { skip: &skip, variables: &variables })
+        prepare(document::parse(&sample().to_string())?, &Wishes { skip: &skip, variables: &variables })
     }
 
     #[test]
@@ -372,15 +341,5 @@ pub(super) mod tests {
         assert_eq!(value(prepared(&[]).unwrap()), "test");
         assert_eq!(value(prepared(&[("Stage", "live")]).unwrap()), "live");
         assert!(prepared(&[("Other", "x")]).unwrap_err().contains("no such variable"));
-    }
-
-    #[test]
-    fn yaml_is_read_too_and_what_is_no_pipeline_is_refused() {
-        let text = "name: p\nstages:\n  - name: S\n    actions:\n      - name: A\n        actionTypeId: {category: Source, owner: AWS, provider: S3, version: 1}\n        configuration: {S3Bucket: b, PollForSourceChanges: false}\n";
-        let declaration = parse(text).unwrap();
-        let (_, action) = all(&declaration).next().unwrap();
-        assert_eq!(setting(action, "PollForSourceChanges").as_deref(), Some("false"));
-        assert!(parse("{\"Resources\": {}}").unwrap_err().contains("get-pipeline"));
-        assert!(parse("{\"stages\": [").is_err());
     }
 }

@@ -3,6 +3,7 @@
 mod approvals;
 mod definition;
 mod deployed;
+mod document;
 mod follow;
 mod projects;
 mod summary;
