@@ -7,7 +7,7 @@ import subprocess
 from conftest import LANDFALL, ROOT
 
 SEED = int(os.environ.get("LANDFALL_SOAK_SEED", "5"))
-SECONDS = int(os.environ.get("LANDFALL_SOAK_SECONDS", "45"))
+SECONDS = int(os.environ.get("LANDFALL_SOAK_SECONDS", "40"))
 
 
 def test_a_soak_finds_nothing(tmp_path):
