@@ -13,15 +13,21 @@ use testbed::process::Server;
 /// Requests for one figure, of each client.
 const REQUESTS: u32 = 2_000;
 const MOTO_REQUESTS: u32 = 30;
+/// In so many turns.
+const TURNS: u32 = 5;
 const PIPELINES: usize = 20;
 /// How many clients ask: one after the other shows what waking up costs, many show a busy server.
 const CLIENTS: [u32; 2] = [16, 1];
 const BUDGET: Duration = Duration::from_micros(80);
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
-    let server = Server::landfall(&options.landfall, &options.folder, &["--engine", "dummy", "--auth", "enforce"])?;
-    let moto = Server::moto(&options.moto, &options.folder)?;
-    for server in [&server, &moto] {
+    let ours = |program| Server::landfall(program, &options.folder, &["--engine", "dummy", "--auth", "enforce"]);
+    let server = ours(&options.landfall)?;
+    let (peer, name, requests) = match &options.before {
+        Some(before) => (ours(before)?, "before", REQUESTS),
+        None => (Server::moto(&options.moto, &options.folder)?, "moto", MOTO_REQUESTS),
+    };
+    for server in [&server, &peer] {
         server.answer().await?;
         prepare(&mut server.client.connection()).await?;
     }
@@ -30,12 +36,12 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
         for (what, operation, input) in
             [("Get", "GetPipeline", json!({"name": "pipeline-07"})), ("List of 20", "ListPipelines", json!({}))]
         {
-            let cost = |server, requests| each(server, clients, requests, operation, input.clone());
-            let (ours, peer) = (cost(&server, REQUESTS).await?, cost(&moto, MOTO_REQUESTS).await?);
+            let asked = Asked { clients, operation, input };
+            let (ours, peer) = asked.each([(&server, REQUESTS), (&peer, requests)]).await?;
             figures.push(Figure {
                 what: format!("server CPU for a signed {what} (codepipeline:{operation}), {clients} at once"),
                 landfall: micros(ours),
-                beside: format!("moto {}", micros(peer)),
+                beside: format!("{name} {}", micros(peer)),
                 ratio: ours.as_secs_f64() / peer.as_secs_f64(),
                 budget: Budget::new("≤ 80 µs", ours <= BUDGET),
             });
@@ -44,19 +50,29 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// The server's CPU for one request, when so many clients send so many each.
-async fn each(
-    server: &Server,
+/// What so many clients ask at once.
+struct Asked {
     clients: u32,
-    requests: u32,
     operation: &'static str,
     input: Value,
-) -> anyhow::Result<Duration> {
-    // The first ones fill caches.
-    ask(server, clients, requests / 10, operation, &input).await?;
-    let before = server.cpu()?;
-    ask(server, clients, requests, operation, &input).await?;
-    Ok((server.cpu()? - before) / (clients * requests))
+}
+
+impl Asked {
+    /// Both servers' CPU for one request, when each client sends them so many. They take turns, so that what else the
+    /// machine does weighs on both.
+    async fn each(&self, servers: [(&Server, u32); 2]) -> anyhow::Result<(Duration, Duration)> {
+        let mut spent = [Duration::ZERO; 2];
+        for turn in 0..=TURNS {
+            for (spent, (server, requests)) in spent.iter_mut().zip(servers) {
+                let before = server.cpu()?;
+                ask(server, self.clients, requests / TURNS, self.operation, &self.input).await?;
+                // The first ones fill caches.
+                *spent += if turn == 0 { Duration::ZERO } else { server.cpu()? - before };
+            }
+        }
+        let [ours, peer] = [0, 1].map(|index| spent[index] / (self.clients * (servers[index].1 / TURNS) * TURNS));
+        Ok((ours, peer))
+    }
 }
 
 async fn ask(
