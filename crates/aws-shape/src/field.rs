@@ -57,6 +57,16 @@ pub trait Field: Sized {
     fn read(value: Value) -> Result<Self, Mismatch>;
     /// The value as awsJson writes it.
     fn write(&self) -> Value;
+    /// Appends the value as awsJson: the text of [`Field::write`], but for the order of members, without its tree.
+    fn json(&self, out: &mut Vec<u8>) {
+        append(out, &self.write());
+    }
+}
+
+/// Appends a plain value as JSON.
+pub(crate) fn append(out: &mut Vec<u8>, value: &impl serde::Serialize) {
+    // Memory takes all that is written, and these values have no keys that are no text.
+    let _ = serde_json::to_writer(out, value);
 }
 
 /// Takes a member out of an object; absent and null are the same.
@@ -74,6 +84,22 @@ pub fn take<T: Field>(members: &mut Members, wire: &str) -> Result<Option<T>, Mi
 pub fn put<T: Field>(members: &mut Members, wire: &str, value: Option<&T>) {
     if let Some(value) = value {
         members.insert(wire.to_owned(), value.write());
+    }
+}
+
+/// Appends a member that is set to an object that was begun.
+pub fn append_member<T: Field>(out: &mut Vec<u8>, wire: &str, value: Option<&T>) {
+    let Some(value) = value else { return };
+    separate(out, b'{');
+    append(out, &wire);
+    out.push(b':');
+    value.json(out);
+}
+
+/// A comma, unless what follows is the first in what `open` began: no value ends with that.
+fn separate(out: &mut Vec<u8>, open: u8) {
+    if out.last() != Some(&open) {
+        out.push(b',');
     }
 }
 
@@ -98,6 +124,10 @@ impl Field for String {
 
     fn write(&self) -> Value {
         Value::String(self.clone())
+    }
+
+    fn json(&self, out: &mut Vec<u8>) {
+        append(out, self);
     }
 }
 
@@ -174,6 +204,15 @@ impl<T: Field> Field for Vec<T> {
     fn write(&self) -> Value {
         self.iter().map(Field::write).collect()
     }
+
+    fn json(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for item in self {
+            separate(out, b'[');
+            item.json(out);
+        }
+        out.push(b']');
+    }
 }
 
 impl<T: Field> Field for BTreeMap<String, T> {
@@ -188,6 +227,14 @@ impl<T: Field> Field for BTreeMap<String, T> {
     fn write(&self) -> Value {
         Value::Object(self.iter().map(|(key, value)| (key.clone(), value.write())).collect())
     }
+
+    fn json(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (key, value) in self {
+            append_member(out, key, Some(value));
+        }
+        out.push(b'}');
+    }
 }
 
 impl<T: Field> Field for Box<T> {
@@ -197,5 +244,9 @@ impl<T: Field> Field for Box<T> {
 
     fn write(&self) -> Value {
         T::write(self)
+    }
+
+    fn json(&self, out: &mut Vec<u8>) {
+        T::json(self, out);
     }
 }

@@ -26,7 +26,7 @@ pub use field::{Field, Members, Mismatch};
 pub use gate::{Audit, AuditEntry, Authorization, Authorizer, Gate, Guard, PASS_ROLE, Passing, row, text};
 pub use kernel::Timestamp;
 pub use redact::redacted;
-pub use service::{Answer, Dispatch, EventStream, Future, Operation, not_implemented};
+pub use service::{Answer, Dispatch, EventStream, Future, Operation, Output, not_implemented};
 pub use shape::{Kind, Member, Model, Protocol, Shape, Structure};
 pub use validate::{Constraint, Violation, mismatches, validate, validation_message};
 

@@ -13,10 +13,38 @@ pub type Future<'a, T> = Pin<Box<dyn std::future::Future<Output = T> + Send + 'a
 /// nobody asks for the next.
 pub type EventStream<T> = Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>;
 
+/// An output, in either wire form.
+pub trait Output: Send {
+    /// As a value.
+    fn value(&self) -> Value;
+    /// Appended as JSON.
+    fn json(&self, out: &mut Vec<u8>);
+}
+
+impl<T: crate::Field + Send> Output for T {
+    fn value(&self) -> Value {
+        self.write()
+    }
+
+    fn json(&self, out: &mut Vec<u8>) {
+        crate::Field::json(self, out);
+    }
+}
+
+impl Output for Value {
+    fn value(&self) -> Value {
+        self.clone()
+    }
+
+    fn json(&self, out: &mut Vec<u8>) {
+        crate::fields::append(out, self);
+    }
+}
+
 /// What a call answers, in wire form.
 pub enum Answer {
     /// One output.
-    Value(Value),
+    Output(Box<dyn Output>),
     /// Events: each an object whose only member is named as the event.
     Events(EventStream<Value>),
 }
@@ -172,5 +200,5 @@ macro_rules! service {
     (@output events $Output:ident) => { $crate::EventStream<$Output> };
     (@output $reply:ident $Output:ident) => { $Output };
     (@answer events $call:expr) => { $crate::Answer::events($call) };
-    (@answer $reply:ident $call:expr) => { $crate::Answer::Value($crate::Field::write(&$call)) };
+    (@answer $reply:ident $call:expr) => { $crate::Answer::Output(::std::boxed::Box::new($call)) };
 }

@@ -38,6 +38,12 @@ macro_rules! structure {
                 $($crate::fields::put(&mut members, $wire, self.$field.as_ref());)*
                 $crate::macros::Value::Object(members)
             }
+
+            fn json(&self, out: &mut ::std::vec::Vec<u8>) {
+                out.push(b'{');
+                $($crate::fields::append_member(out, $wire, self.$field.as_ref());)*
+                out.push(b'}');
+            }
         }
 
         impl ::core::fmt::Debug for $Rust {

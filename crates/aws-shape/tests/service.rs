@@ -4,12 +4,13 @@
 
 use async_trait::async_trait;
 use aws_shape::{
-    Answer, Audit, AuditEntry, Authorization, Authorizer, Dispatch, Error, EventStream, Gate, Guard, Kind, Model,
-    PASS_ROLE, Passing, Protocol, Shape, service, structure,
+    Answer, Audit, AuditEntry, Authorization, Authorizer, Bytes, Dispatch, Error, EventStream, Field, Gate, Guard,
+    Kind, Model, PASS_ROLE, Passing, Protocol, Shape, Timestamp, service, structure,
 };
 use futures::StreamExt as _;
 use kernel::{Caller, Scope};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 static NAME: Shape = Shape::new("Name", Kind::String).bounds(Some(1.0), Some(5.0));
@@ -103,12 +104,51 @@ fn caller() -> Caller {
 
 async fn call(service: &Gated, operation: &str, input: Value) -> Result<Value, String> {
     match service.dispatch(operation, &caller(), input).await {
-        Ok(Answer::Value(value)) => Ok(value),
+        Ok(Answer::Output(output)) => Ok(output.value()),
         Ok(Answer::Events(events)) => {
             let events = events.map(|event| event.unwrap_or_else(|error| error.code.into()));
             Ok(events.collect::<Vec<Value>>().await.into())
         }
         Err(error) => Err(error.code),
+    }
+}
+
+static NESTED: Shape = Shape::new("Nested", Kind::Structure(&[]));
+structure!(Everything = EVERYTHING "Everything" {
+    text: String, "text", NAME;
+    flag: bool, "flag", NAME;
+    small: i32, "small", COUNT;
+    large: i64, "large", COUNT;
+    ratio: f64, "ratio", COUNT;
+    time: Timestamp, "time", NAME;
+    blob: Bytes, "blob", NAME;
+    names: Vec<String>, "names", NAME;
+    by_name: BTreeMap<String, String>, "byName", NAME;
+    inner: Box<Everything>, "inner", NESTED;
+    inners: Vec<Everything>, "inners", NESTED;
+});
+
+#[test]
+fn json_that_is_written_at_once_says_what_the_value_says() {
+    let leaf = Everything {
+        text: Some("a \"quoted\" {\n} \u{1F6A2} \u{1}".to_owned()),
+        flag: Some(false),
+        small: Some(i32::MIN),
+        large: Some(i64::MAX),
+        ratio: Some(f64::NAN),
+        time: Some(Timestamp::from_millis(1_700_000_000_250)),
+        blob: Some(Bytes::from_static(b"\0{[\xff")),
+        names: Some(vec!["{".to_owned(), "[".to_owned(), String::new()]),
+        by_name: Some(BTreeMap::from([("{\"".to_owned(), "[".to_owned()), (String::new(), "{".to_owned())])),
+        inner: None,
+        inners: Some(Vec::new()),
+    };
+    let inners = Some(vec![leaf.clone(), Everything::default(), leaf.clone()]);
+    let whole = Everything { inner: Some(Box::new(leaf.clone())), inners, ..Everything::default() };
+    for output in [Everything::default(), leaf, whole] {
+        let mut json = Vec::new();
+        Field::json(&output, &mut json);
+        assert_eq!(serde_json::from_slice::<Value>(&json).unwrap(), output.write());
     }
 }
 

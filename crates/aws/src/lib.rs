@@ -23,5 +23,6 @@ pub use aws_model_logs as logs;
 pub use aws_model_sts as sts;
 pub use aws_shape::{
     Answer, Audit, AuditEntry, Authorization, Authorizer, Constraint, Dispatch, Error, EventStream, Field, Gate, Guard,
-    Mismatch, Model, Operation, PASS_ROLE, Passing, Protocol, Shape, Violation, not_implemented, validation_message,
+    Mismatch, Model, Operation, Output, PASS_ROLE, Passing, Protocol, Shape, Violation, not_implemented,
+    validation_message,
 };

@@ -1,21 +1,23 @@
 //! Who did what: one JSON line a call, in one file a day, append-only.
 
 use aws::{Audit, AuditEntry};
-use kernel::{Clock, Principal};
-use serde_json::json;
+use kernel::{Clock, Principal, Timestamp};
+use serde::Serialize;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+const SECONDS_OF_A_DAY: i64 = 86_400;
+
 /// Appends to `DIR/audit/YYYYMMDD.jsonl` (mode 0600). A line is written before the call goes on, so it survives the end of
 /// the process; power loss may cost the last seconds. No inputs, no secrets.
 pub struct AuditFile {
     folder: PathBuf,
     clock: Arc<dyn Clock>,
-    /// Today's file with its day.
-    current: Mutex<Option<(String, File)>>,
+    /// Today's file with its day, counted from the epoch.
+    current: Mutex<Option<(i64, File)>>,
 }
 
 impl AuditFile {
@@ -29,15 +31,16 @@ impl AuditFile {
         Ok(Self { folder, clock, current: Mutex::new(None) })
     }
 
-    fn append(&self, day: &str, line: &str) -> io::Result<()> {
+    fn append(&self, now: Timestamp, line: &[u8]) -> io::Result<()> {
+        let day = now.seconds().div_euclid(SECONDS_OF_A_DAY);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_none_or(|(open, _)| open != day) {
-            let path = self.folder.join(format!("{day}.jsonl"));
+        if current.as_ref().is_none_or(|(open, _)| *open != day) {
+            let path = self.folder.join(format!("{}.jsonl", now.basic_date()));
             let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-            *current = Some((day.to_owned(), file));
+            *current = Some((day, file));
         }
         match &mut *current {
-            Some((_, file)) => file.write_all(line.as_bytes()),
+            Some((_, file)) => file.write_all(line),
             None => Ok(()),
         }
     }
@@ -46,30 +49,58 @@ impl AuditFile {
 impl Audit for AuditFile {
     fn record(&self, entry: &AuditEntry<'_>) {
         let now = self.clock.now();
-        let line = format!("{}\n", line(&now.iso8601(), entry));
-        if let Err(error) = self.append(&now.basic_date(), &line) {
+        let written = line(now, entry).map_err(io::Error::from).and_then(|line| self.append(now, &line));
+        if let Err(error) = written {
             tracing::error!(%error, folder = %self.folder.display(), "cannot write the audit file");
         }
     }
 }
 
 /// One entry, with CloudTrail's member names where it has them.
-fn line(time: &str, entry: &AuditEntry<'_>) -> serde_json::Value {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'e> {
+    event_time: String,
+    event_source: String,
+    event_name: &'e str,
+    action: &'e str,
+    resources: &'e [String],
+    aws_region: &'e str,
+    recipient_account_id: &'e str,
+    user_identity: Identity,
+    #[serde(rename = "sourceIPAddress")]
+    source_ip_address: Option<&'e str>,
+    invoked_by: Option<&'e str>,
+    #[serde(rename = "requestID")]
+    request_id: &'e str,
+    error_code: Option<&'e str>,
+}
+
+#[derive(Serialize)]
+struct Identity {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    arn: String,
+}
+
+fn line(now: Timestamp, entry: &AuditEntry<'_>) -> Result<Vec<u8>, serde_json::Error> {
     let caller = entry.caller;
-    json!({
-        "eventTime": time,
-        "eventSource": format!("{}.amazonaws.com", entry.service),
-        "eventName": entry.operation,
-        "action": entry.action,
-        "resources": entry.resources,
-        "awsRegion": caller.region,
-        "recipientAccountId": caller.account,
-        "userIdentity": { "type": identity_type(&caller.principal), "arn": caller.arn() },
-        "sourceIPAddress": caller.source_ip,
-        "invokedBy": caller.via.as_ref().map(|via| &via.service),
-        "requestID": caller.request_id,
-        "errorCode": entry.denied,
-    })
+    let mut line = serde_json::to_vec(&Line {
+        event_time: now.iso8601(),
+        event_source: format!("{}.amazonaws.com", entry.service),
+        event_name: entry.operation,
+        action: entry.action,
+        resources: entry.resources,
+        aws_region: &caller.region,
+        recipient_account_id: &caller.account,
+        user_identity: Identity { kind: identity_type(&caller.principal), arn: caller.arn() },
+        source_ip_address: caller.source_ip.as_deref(),
+        invoked_by: caller.via.as_ref().map(|via| via.service.as_str()),
+        request_id: &caller.request_id,
+        error_code: entry.denied,
+    })?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 fn identity_type(principal: &Principal) -> &'static str {

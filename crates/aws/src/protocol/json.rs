@@ -1,9 +1,12 @@
 //! awsJson 1.0 and 1.1: the operation in `X-Amz-Target`, JSON both ways.
 
 use super::Reply;
-use crate::{Error, Operation, Shape};
+use crate::{Error, Operation, Output, Shape};
 use aws_shape::mismatches;
 use serde_json::{Value, json};
+
+/// Most outputs are shorter, in bytes.
+const OUTPUT: usize = 2_048;
 
 /// The operation of `X-Amz-Target: Prefix.Operation`, if the prefix is `prefix`.
 #[must_use]
@@ -47,8 +50,13 @@ fn drop_nulls(value: &mut Value) {
 
 /// The reply of a call that succeeded.
 #[must_use]
-pub fn encode(operation: &Operation, version: &str, output: &Value) -> Reply {
-    let body = if operation.has_output { output.to_string().into() } else { bytes::Bytes::new() };
+pub fn encode(operation: &Operation, version: &str, output: &dyn Output) -> Reply {
+    let mut body = Vec::new();
+    if operation.has_output {
+        body.reserve(OUTPUT);
+        output.json(&mut body);
+    }
+    let body = body.into();
     Reply { status: 200, content_type: content_type(version), error_type: None, body }
 }
 
@@ -74,7 +82,7 @@ fn content_type(version: &str) -> String {
 #[expect(clippy::expect_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::codebuild::{OPERATIONS, StartBuildInput};
+    use crate::codebuild::{Build, OPERATIONS, StartBuildInput, StartBuildOutput};
     use aws_shape::Structure as _;
 
     #[test]
@@ -112,7 +120,8 @@ mod tests {
     #[test]
     fn replies() {
         let start = OPERATIONS.iter().find(|operation| operation.name == "StartBuild").expect("generated");
-        assert_eq!(encode(start, "1.1", &json!({"build": {}})).body, r#"{"build":{}}"#);
+        let output = StartBuildOutput { build: Some(Build::default()) };
+        assert_eq!(encode(start, "1.1", &output).body, r#"{"build":{}}"#);
         let reply = error("1.1", &Error::new("InvalidInputException", "no").with("field", 1));
         assert_eq!(reply.status, 400);
         assert_eq!(reply.error_type.as_deref(), Some("InvalidInputException"));

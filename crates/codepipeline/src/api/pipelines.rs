@@ -175,7 +175,13 @@ impl Service {
         })?;
         let text = Large::write(&self.blobs, serde_json::to_string(&sealed)?).await?;
         let version = declaration.version.unwrap_or(1);
-        Ok(PipelineVersion { pipeline_id: pipeline_id.to_owned(), version, declaration: text, created: now })
+        Ok(PipelineVersion {
+            pipeline_id: pipeline_id.to_owned(),
+            version,
+            declaration: text,
+            created: now,
+            read: Arc::default(),
+        })
     }
 
     /// A mask sent back in a secret's place keeps the secret.

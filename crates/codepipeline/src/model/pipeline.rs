@@ -1,5 +1,7 @@
 //! Pipelines and their versions.
 
+use std::sync::{Arc, OnceLock};
+
 use aws::codepipeline::{PipelineDeclaration, Tag};
 use kernel::{Document, Index, Large, Scope, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -104,6 +106,9 @@ pub struct PipelineVersion {
     pub declaration: Large,
     /// When it was written.
     pub created: Timestamp,
+    /// `declaration`, read: once for the document and its copies, since a version never changes.
+    #[serde(skip)]
+    pub read: Arc<OnceLock<PipelineDeclaration>>,
 }
 
 impl Document for PipelineVersion {

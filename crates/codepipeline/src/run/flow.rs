@@ -31,8 +31,15 @@ impl Service {
     ) -> Result<Option<PipelineDeclaration>, Failed> {
         let key = PipelineVersion::key_of(pipeline_id, version);
         let Some(stored) = self.documents.get::<PipelineVersion>(scope, &key).await? else { return Ok(None) };
-        let text = stored.declaration.read(&self.blobs).await?;
-        Ok(Some(PipelineVersion::parse(&text)?))
+        if let Some(declaration) = stored.read.get() {
+            return Ok(Some(declaration.clone()));
+        }
+        let declaration = PipelineVersion::parse(&stored.declaration.read(&self.blobs).await?)?;
+        // A long one would take more memory than the document that is kept for it.
+        if stored.declaration.blob().is_none() {
+            let _ = stored.read.set(declaration.clone());
+        }
+        Ok(Some(declaration))
     }
 
     /// A version's structure.

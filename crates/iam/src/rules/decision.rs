@@ -68,6 +68,13 @@ pub(crate) struct Standing {
     pub(crate) session: Option<Arc<PolicyDocument>>,
 }
 
+impl Standing {
+    /// Whether any policy is to be evaluated; without, no condition is looked at.
+    pub(crate) fn has_policies(&self) -> bool {
+        self.identity.as_ref().is_some_and(|policies| !policies.is_empty()) || self.session.is_some()
+    }
+}
+
 /// Decides on `action` over `resources` (ARNs; none means `*`).
 pub(crate) fn decide(
     mode: Mode,

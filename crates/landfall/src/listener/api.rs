@@ -124,16 +124,16 @@ async fn call(
             };
             let protocol = service.model().protocol;
             let output = match service.dispatch(table.name, caller, input).await? {
-                Answer::Value(output) => output,
+                Answer::Output(output) => output,
                 Answer::Events(events) => {
                     let version = if let Protocol::Json { version } = protocol { version } else { "1.1" };
                     return Ok(Answered::Events { version, events });
                 }
             };
             Ok(Answered::Whole(match protocol {
-                Protocol::Query { namespace, .. } => query::encode(table, namespace, &output, request_id),
-                Protocol::Json { version } => json::encode(table, version, &output),
-                Protocol::RestJson => json::encode(table, "1.1", &output),
+                Protocol::Query { namespace, .. } => query::encode(table, namespace, &output.value(), request_id),
+                Protocol::Json { version } => json::encode(table, version, &*output),
+                Protocol::RestJson => json::encode(table, "1.1", &*output),
             }))
         }
     }
