@@ -88,6 +88,46 @@ def test_a_key_works_only_while_it_and_its_user_are_there(enforcing):
     assert enforcing.client("sts", again).get_caller_identity()["Account"] == ACCOUNT
 
 
+def allowing(action: str, effect: str = "Allow") -> str:
+    statement = {"Effect": effect, "Action": action, "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_what_is_taken_away_is_gone_with_the_answer(servers):
+    """However often a key, its user and policies were read before, and over a restart."""
+    server = servers("enforce", "dummy")
+    iam = server.client("iam")
+    key = key_of(iam, "reader")
+    codebuild = server.client("codebuild", key)
+    for _ in range(5):
+        iam.put_user_policy(UserName="reader", PolicyName="p", PolicyDocument=allowing("codebuild:*"))
+        assert [codebuild.list_projects()["projects"] for _ in range(5)] == [[]] * 5
+        iam.put_user_policy(UserName="reader", PolicyName="p", PolicyDocument=allowing("codebuild:*", "Deny"))
+        assert refused(codebuild.list_projects) == "AccessDeniedException"
+    iam.put_user_policy(UserName="reader", PolicyName="p", PolicyDocument=allowing("codebuild:*"))
+    user = f"arn:aws:iam::{ACCOUNT}:user/reader"
+    iam.put_user_policy(UserName="reader", PolicyName="take", PolicyDocument=allowing("sts:AssumeRole"))
+    trusting = json.loads(trust("codebuild"))
+    trusting["Statement"][0]["Principal"] = {"AWS": user}
+    role = iam.create_role(RoleName="taken", AssumeRolePolicyDocument=json.dumps(trusting))["Role"]
+    taken = server.client("sts", key).assume_role(RoleArn=role["Arn"], RoleSessionName="session")["Credentials"]
+    session = server.client("codebuild", (taken["AccessKeyId"], taken["SecretAccessKey"], taken["SessionToken"]))
+    assert [session.list_projects()["projects"] for _ in range(3)] == [[]] * 3
+    iam.put_role_policy(RoleName="taken", PolicyName="no", PolicyDocument=allowing("*", "Deny"))
+    assert refused(session.list_projects) == "AccessDeniedException"
+    iam.delete_role_policy(RoleName="taken", PolicyName="no")
+    assert session.list_projects()["projects"] == []
+    iam.delete_role(RoleName="taken")
+    assert refused(session.list_projects) == "UnrecognizedClientException"
+    assert codebuild.list_projects()["projects"] == []
+    iam.delete_access_key(UserName="reader", AccessKeyId=key[0])
+    assert refused(codebuild.list_projects) == "UnrecognizedClientException"
+    server.kill()
+    server.start()
+    for client, whose in (("codebuild", key), ("codebuild", tuple(taken[part] for part in ("AccessKeyId", "SecretAccessKey", "SessionToken")))):
+        assert refused(server.client(client, whose).list_projects) == "UnrecognizedClientException"
+
+
 def test_a_user_has_two_keys_at_most_and_secrets_are_shown_once(enforcing):
     iam = enforcing.client("iam")
     first = key_of(iam, "rotating")

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::fixture::{Fixture, Task, scope, task};
-use kernel::{Batch, CommitError, Document, Page, Scope, StoreError};
+use kernel::{Batch, CommitError, Document, Documents, Page, Scope, StoreError};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
+/// How often a document changes beside its readers.
+const ROUNDS: u32 = 100;
 
 fn names(tasks: &[kernel::Stored<Task>]) -> Vec<&str> {
     tasks.iter().map(|task| task.name.as_str()).collect()
@@ -173,6 +177,56 @@ async fn a_document_that_does_not_fit_its_type_is_named() {
     f.documents.insert(&scope(), task("a")).await.unwrap();
     let error = f.documents.get::<OtherTask>(&scope(), "a").await.unwrap_err().to_string();
     assert!(error.starts_with("document todo.task 'a' cannot be read: missing field `missing`"), "{error}");
+}
+
+/// The task's count by each way of reading it.
+async fn counts(documents: &Documents) -> [u32; 3] {
+    let (page, scope) = (Page::first(1), scope());
+    let by_key = documents.get::<Task>(&scope, "a").await.unwrap().unwrap().done;
+    let listed = documents.list::<Task>(&scope, page.clone()).await.unwrap()[0].done;
+    [by_key, listed, documents.find::<Task>(&scope, "list", "l", page).await.unwrap()[0].done]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_a_writer_each_commit_is_seen_with_its_answer_and_nobody_looks_back() {
+    let f = Fixture::new();
+    f.documents.insert(&scope(), Task { list: Some("l".to_owned()), ..task("a") }).await.unwrap();
+    let mut readers = JoinSet::new();
+    for _ in 0..3 {
+        let documents = f.documents.clone();
+        readers.spawn(async move {
+            let mut last = 0;
+            while last < ROUNDS {
+                for count in counts(&documents).await {
+                    assert!(count >= last, "{count} after {last}");
+                    last = count;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    for round in 1..=ROUNDS {
+        f.documents.update::<Task>(&scope(), "a", |task| task.done = round).await.unwrap();
+        assert_eq!(counts(&f.documents).await, [round; 3]);
+    }
+    readers.join_all().await;
+    let stored = f.documents.get::<Task>(&scope(), "a").await.unwrap().unwrap();
+    f.documents.remove(&scope(), &stored).await.unwrap();
+    assert!(f.documents.get::<Task>(&scope(), "a").await.unwrap().is_none());
+    assert!(f.documents.list::<Task>(&scope(), Page::first(1)).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_commit_that_is_undone_leaves_what_is_read_as_it_was() {
+    let f = Fixture::new();
+    let first = f.documents.insert(&scope(), task("a")).await.unwrap();
+    let mut changed = f.documents.get::<Task>(&scope(), "a").await.unwrap().unwrap();
+    changed.done = 7;
+    let refused = Batch::new(&scope()).replace(&changed).insert(&task("b")).insert(&task("b"));
+    assert!(matches!(f.documents.commit(refused).await, Err(CommitError::Exists { .. })));
+    for _ in 0..2 {
+        assert_eq!(f.documents.get::<Task>(&scope(), "a").await.unwrap(), Some(first.clone()));
+    }
 }
 
 proptest! {
