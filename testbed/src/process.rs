@@ -51,8 +51,14 @@ impl Server {
         Ok(started)
     }
 
-    /// SIGTERM, and waits for the end.
-    fn end(&mut self) -> anyhow::Result<()> {
+    /// SIGTERM, and waits for the end; nothing where it has ended.
+    ///
+    /// # Errors
+    /// It does not end for a minute; its log is in the text.
+    pub fn end(&mut self) -> anyhow::Result<()> {
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
         let told = Command::new("kill").arg(self.child.id().to_string()).status()?;
         let deadline = Instant::now() + PATIENCE;
         while self.child.try_wait()?.is_none() {
