@@ -2,7 +2,9 @@
 //! stops; of one that was killed it stays behind, which its process's start time tells.
 
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "server.json";
@@ -37,11 +39,14 @@ impl RunningServer {
     /// # Errors
     /// What the file system says.
     pub(crate) fn write(&self, dir: &Path) -> io::Result<Left> {
-        let mut file = tempfile::Builder::new().prefix(".server.json-").tempfile_in(dir)?;
+        // Under one name: what a server that was killed has left is written over, as there is one server at a time.
+        let fresh = dir.join(".server.json.new");
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
         serde_json::to_writer_pretty(&mut file, self)?;
         file.write_all(b"\n")?;
+        kernel::crash_point!("serve_before_server_file");
         let path = dir.join(FILE);
-        file.persist(&path)?;
+        std::fs::rename(fresh, &path)?;
         Ok(Left(path))
     }
 
@@ -92,6 +97,8 @@ mod tests {
     #[test]
     fn what_is_written_reads_back_for_the_owner_alone_and_goes_with_the_server() {
         let folder = tempfile::tempdir().unwrap();
+        // What one that was killed has left is written over.
+        std::fs::write(folder.path().join(".server.json.new"), "half").unwrap();
         let left = server().write(folder.path()).unwrap();
         assert_eq!(RunningServer::read(folder.path()).unwrap(), server());
         let mode = std::fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();

@@ -37,12 +37,15 @@ impl Git {
     pub(crate) async fn set_head(&self, id: &str, branch: &str) -> Result<(), GitError> {
         let folder = self.ensure(id).await?;
         let content = format!("ref: {}{branch}\n", crate::model::HEADS);
+        let beside = self.temporary();
         let write = move || -> io::Result<()> {
             let head = folder.join("HEAD");
             if fs::read_to_string(&head)? == content {
                 return Ok(());
             }
-            let temporary = folder.join(format!("HEAD.{}", unique()));
+            // Not in the repository: there nobody would find what a crash has left.
+            fs::create_dir_all(&beside)?;
+            let temporary = beside.join(format!("HEAD.{}", unique()));
             write(&temporary, &content)?;
             kernel::crash_point!("codecommit_before_head");
             fs::rename(&temporary, &head)?;
