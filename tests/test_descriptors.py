@@ -2,18 +2,20 @@
 
 import contextlib
 import pathlib
+import shutil
 import socket
 import time
 import urllib.parse
 
 import pytest
 
+import failing_io
 from conftest import Server, eventually
 from failing_day import Day
 from test_disks import cpu
 
-FILES = 96
-STREAMS = 120
+FILES = 192
+STREAMS = 220
 
 
 def limited(folder: pathlib.Path, soft: int, hard: int) -> Server:
@@ -23,11 +25,14 @@ def limited(folder: pathlib.Path, soft: int, hard: int) -> Server:
 
 
 @pytest.fixture
-def server(tmp_path):
-    server = limited(tmp_path, FILES, FILES).start()
+def server():
+    """On a folder in memory, where syncing costs nothing."""
+    home = failing_io.in_memory()
+    server = limited(home, FILES, FILES).start()
     yield server
     if server.process.poll() is None:
         server.kill()
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ KINDS = [
     (("spawn",), ONCE, errno.EAGAIN, 2),
     (("accept",), ONCE, errno.EMFILE, 3),
 ]
-FAULTS = 6
+FAULTS = 5
 """So many calls fail in a step, then no more: it is tried again until it is done."""
 
 
@@ -110,7 +110,7 @@ def test_a_day_over_calls_that_fail(days, number):
 def one_day(tools, folder, classes, mode, error, every) -> str:
     with world(tools) as (server, faults):
         day = Day(server, folder / "copy")
-        failed = live(server, faults, day, lambda: faults.arm(*classes, nth=every, error=error, mode=NOW_AND_THEN | mode))
+        failed = live(server, faults, day, lambda: faults.arm(*classes, nth=every, error=error, mode=NOW_AND_THEN | mode, most=FAULTS))
         faults.rest()
         assert failed > 0
         return f"{failed} calls failed, the last: {faults.last}\n{check(server, faults, day)}"

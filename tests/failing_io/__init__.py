@@ -39,12 +39,12 @@ class Faults:
         self.map = mmap.mmap(self.file.fileno(), 4096)
         self.environment = {"LD_PRELOAD": str(tools / "failing_io.so"), "FAILING_IO": str(control), "FAILING_IO_BELOW": str(below), "FAILING_IO_EXCEPT": "/dummy/"}
 
-    def arm(self, *classes: str, nth: int = 1, error: int, mode: int = ONCE, only: str = "", creating: bool = False) -> None:
-        """From now on the `nth` call of these classes fails so; `only` is part of the path, `creating` leaves what only opens alone."""
+    def arm(self, *classes: str, nth: int = 1, error: int, mode: int = ONCE, only: str = "", most: int = 0) -> None:
+        """From now on the `nth` call of these classes fails so; `only` is part of the path, `most` how many fail."""
         self.rest()
         struct.pack_into("IiI", self.map, 4, mode, error, 0)
         struct.pack_into("QQ", self.map, 16, nth, 0)
-        struct.pack_into("I", self.map, 44, creating)
+        struct.pack_into("I", self.map, 44, most)
         struct.pack_into("128s", self.map, 176, only.encode())
         struct.pack_into("I", self.map, 0, sum(1 << CLASSES.index(name) for name in classes))
 

@@ -56,7 +56,7 @@ struct control {
     uint64_t armed_calls;      /* calls of the armed classes since the arming */
     int64_t clock_offset_ms;   /* what the wall clock is wrong by */
     uint32_t overflow;         /* 1 where the tables below were too small */
-    uint32_t only_writes;      /* of the class OPEN, only what creates */
+    uint32_t most;             /* so many fail at most; 0 is no limit */
     uint64_t calls[16];
     char only[128];            /* only files whose path contains this */
     char last[256];            /* the call that failed last */
@@ -116,12 +116,12 @@ static int resolve(int at, const char *name, char *path) {
 }
 
 /* Whether this call is to fail; errno is set then. */
-static int fails(enum class class, const char *call, const char *path, int creates) {
+static int fails(enum class class, const char *call, const char *path) {
     int before = errno;
     __atomic_add_fetch(&control->calls[class], 1, __ATOMIC_RELAXED);
     if (!(__atomic_load_n(&control->armed, __ATOMIC_ACQUIRE) & (1u << class))) return 0;
     if (control->only[0] && (!path || !strstr(path, control->only))) return 0;
-    if (class == OPEN && control->only_writes && !creates) return 0;
+    if (control->most && __atomic_load_n(&control->failed, __ATOMIC_RELAXED) >= control->most) return 0;
     uint64_t number = __atomic_add_fetch(&control->armed_calls, 1, __ATOMIC_RELAXED);
     int now = number == control->nth;
     if (control->mode & FROM_THERE_ON) now = number >= control->nth;
@@ -252,7 +252,7 @@ static void opened(int fd, const char *path, int is_new) {
     mode_t mode = 0; \
     if (flags & (O_CREAT | __O_TMPFILE)) { va_list rest; va_start(rest, flags); mode = va_arg(rest, mode_t); va_end(rest); } \
     int ours = on() && resolve(at, name, path); \
-    if (ours && fails(OPEN, "open", path, flags & O_CREAT)) return -1; \
+    if (ours && fails(OPEN, "open", path)) return -1; \
     int is_new = ours && (flags & O_CREAT) && !inode_of(path); \
     int fd = call; \
     if (fd >= 0 && fd < FILES) { \
@@ -299,8 +299,8 @@ static int copied(int fd, int copy) {
 int fcntl(int fd, int command, ...) { REAL(fcntl); FCNTL_BODY; }
 int fcntl64(int fd, int command, ...) { REAL(fcntl64); FCNTL_BODY; }
 
-#define OURS(fd, class, call) (on() && known(fd) && fails(class, call, paths[fd], 0))
-#define OUTWARD(fd, call) (on() && fd >= 0 && fd < FILES && outward[fd] && fails(NET, call, NULL, 0))
+#define OURS(fd, class, call) (on() && known(fd) && fails(class, call, paths[fd]))
+#define OUTWARD(fd, call) (on() && fd >= 0 && fd < FILES && outward[fd] && fails(NET, call, NULL))
 #define TEARS (control->mode & TORN)
 
 ssize_t read(int fd, void *to, size_t length) {
@@ -315,7 +315,7 @@ ssize_t readv(int fd, const struct iovec *to, int count) { REAL(readv); return O
 #define WRITE_BODY(at, size, half, whole) \
     if (!on() || !known(fd)) return whole; \
     off_t from_here = at; \
-    int failed = fails(WRITE, "write", paths[fd], 0), error = errno; \
+    int failed = fails(WRITE, "write", paths[fd]), error = errno; \
     writes(fd, from_here, size, 0); \
     ssize_t done = failed ? (TEARS ? half : 0) : whole; \
     if (done > 0) writes(fd, from_here, done, 1); \
@@ -350,7 +350,7 @@ ssize_t copy_file_range(int in, off64_t *in_at, int fd, off64_t *at, size_t leng
 #define SYNC_BODY(call) \
     REAL(call); \
     if (!on() || !known(fd)) return real(fd); \
-    int failed = fails(SYNC, #call, paths[fd], 0), error = errno; \
+    int failed = fails(SYNC, #call, paths[fd]), error = errno; \
     int result = failed ? -1 : real(fd); \
     synced(fd, result == 0); \
     if (failed) errno = error; \
@@ -387,7 +387,7 @@ static int renamed(int result, int ours, const char *from, const char *to) {
     char to_path[PATH_MAX], from_path[PATH_MAX]; \
     int ours = on() && resolve(to_at, to, to_path); \
     if (on()) resolve(from_at, from, from_path); \
-    if (ours && fails(RENAME, "rename", to_path, 0)) return -1; \
+    if (ours && fails(RENAME, "rename", to_path)) return -1; \
     return renamed(call, ours, source, to_path)
 int rename(const char *from, const char *to) { REAL(rename); RENAME_BODY(AT_FDCWD, AT_FDCWD, real(from, to), from_path); }
 int renameat(int a, const char *from, int b, const char *to) { REAL(renameat); RENAME_BODY(a, b, real(a, from, b, to), from_path); }
@@ -398,7 +398,7 @@ int linkat(int a, const char *from, int b, const char *to, int flags) { REAL(lin
 #define PATH_BODY(class, called, at, call, after) \
     char path[PATH_MAX]; \
     int ours = on() && resolve(at, name, path); \
-    if (ours && fails(class, called, path, 0)) return -1; \
+    if (ours && fails(class, called, path)) return -1; \
     int result = call; \
     if (!result && ours) { after; } \
     return result
@@ -415,13 +415,13 @@ int statx(int at, const char *restrict name, int flags, unsigned mask, struct st
     /* Rust asks with nothing whether there is such a call. */
     if (!given) return real(at, name, flags, mask, found);
     if (name[0] == 0) return OURS(at, STAT, "statx") ? -1 : real(at, name, flags, mask, found);
-    if (on() && resolve(at, name, path) && fails(STAT, "statx", path, 0)) return -1;
+    if (on() && resolve(at, name, path) && fails(STAT, "statx", path)) return -1;
     return real(at, name, flags, mask, found);
 }
 DIR *opendir(const char *name) {
     REAL(opendir);
     char path[PATH_MAX];
-    return on() && resolve(AT_FDCWD, name, path) && fails(LIST, "opendir", path, 0) ? NULL : real(name);
+    return on() && resolve(AT_FDCWD, name, path) && fails(LIST, "opendir", path) ? NULL : real(name);
 }
 struct dirent64 *readdir64(DIR *folder) {
     REAL(readdir64);
@@ -434,7 +434,7 @@ struct dirent64 *readdir64(DIR *folder) {
 int connect(int fd, const struct sockaddr *to, socklen_t length) {
     REAL(connect);
     if (on() && to && (to->sa_family == AF_INET || to->sa_family == AF_INET6)) {
-        if (fails(NET, "connect", NULL, 0)) return -1;
+        if (fails(NET, "connect", NULL)) return -1;
         if (fd >= 0 && fd < FILES) outward[fd] = 1;
     }
     return real(fd, to, length);
@@ -444,17 +444,17 @@ ssize_t recv(int fd, void *to, size_t length, int flags) { REAL(recv); return OU
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) { REAL(sendmsg); return OUTWARD(fd, "sendmsg") ? -1 : real(fd, message, flags); }
 int accept4(int fd, struct sockaddr *restrict from, socklen_t *restrict length, int flags) {
     REAL(accept4);
-    return on() && fails(ACCEPT, "accept4", NULL, 0) ? -1 : real(fd, from, length, flags);
+    return on() && fails(ACCEPT, "accept4", NULL) ? -1 : real(fd, from, length, flags);
 }
 int posix_spawnp(pid_t *restrict child, const char *restrict file, const posix_spawn_file_actions_t *actions,
                  const posix_spawnattr_t *restrict attributes, char *const argv[], char *const envp[]) {
     REAL(posix_spawnp);
-    return on() && fails(SPAWN, "spawn", file, 0) ? errno : real(child, file, actions, attributes, argv, envp);
+    return on() && fails(SPAWN, "spawn", file) ? errno : real(child, file, actions, attributes, argv, envp);
 }
-pid_t fork(void) { REAL(fork); return on() && fails(SPAWN, "fork", NULL, 0) ? -1 : real(); }
+pid_t fork(void) { REAL(fork); return on() && fails(SPAWN, "fork", NULL) ? -1 : real(); }
 int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes, void *(*run)(void *), void *restrict with) {
     REAL(pthread_create);
-    return on() && fails(THREAD, "pthread_create", NULL, 0) ? errno : real(thread, attributes, run, with);
+    return on() && fails(THREAD, "pthread_create", NULL) ? errno : real(thread, attributes, run, with);
 }
 
 /* The wall clock. */

@@ -138,9 +138,10 @@ impl Faults {
     }
 }
 
-/// Calls `attempt` with the 1st, 2nd, 3rd… call of each class failing, until nothing fails any more. It is given a fresh folder
-/// each time, and what to say where it finds something wrong.
-pub fn fail_each(faults: &Faults, mut attempt: impl FnMut(&Path, &dyn Fn(u64), &str)) {
+/// Calls `attempt` with the 1st, 2nd, 3rd… call of each class failing on files whose paths contain `only`, until nothing fails
+/// any more. It is given a fresh folder each time, what arms the fault, and what to say where it finds something wrong.
+pub fn fail_each(faults: &Faults, only: &str, mut attempt: impl FnMut(&Path, &dyn Fn(), &str)) {
+    faults.control.write_all_at(&[only.as_bytes(), &[0]].concat(), 176).unwrap();
     let every = std::env::var("LANDFALL_FAIL_EVERY").ok().and_then(|every| every.parse().ok()).unwrap_or(STRIDE);
     println!("failing every {every}th call, beside the first two of each kind");
     for fault in FAULTS {
@@ -152,7 +153,7 @@ pub fn fail_each(faults: &Faults, mut attempt: impl FnMut(&Path, &dyn Fn(u64), &
             fs::create_dir(&folder).unwrap();
             File::open(&faults.folder).unwrap().sync_all().unwrap();
             let case = format!("{fault:?}, call {nth}");
-            attempt(&folder, &|skipped| faults.arm(fault, nth + skipped), &case);
+            attempt(&folder, &|| faults.arm(fault, nth), &case);
             faults.rest();
             if faults.failed() == 0 {
                 break;
