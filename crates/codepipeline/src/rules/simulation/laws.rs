@@ -103,7 +103,7 @@ impl History {
         match (was.status, run.status) {
             (one, other) if one == other => {}
             (Failed | Stopped, InProgress | Succeeded | Failed) => {
-                assert!(commands.iter().any(resumed), "{run:?} rose")
+                assert!(commands.iter().any(resumed), "{run:?} rose");
             }
             (InProgress, Superseded) => superseded_by_a_newer_one(after, was),
             (InProgress, _) => {}
