@@ -5,7 +5,7 @@ mod phase;
 mod plan;
 pub(crate) mod project;
 
-pub use build::{Build, LogPlace, PipelineStart, Upload};
+pub use build::{Build, LogPlace, Logged, PipelineStart, Upload};
 pub use phase::{Context, Phase, PhaseType, Status};
 pub use plan::Plan;
 pub use project::{Counter, Project};

@@ -243,6 +243,7 @@ fn accepted(service: &Service, project: &str, number: i64, order: Order) -> Buil
         stop_requested: false,
         log: None,
         inbox: Default::default(),
+        logged: Default::default(),
         exported: BTreeMap::new(),
         artifact_names: vec![],
         runtimes: vec![],

@@ -48,6 +48,9 @@ pub struct Build {
     /// What the agent reported so far.
     #[serde(default)]
     pub inbox: Inbox,
+    /// How far the log was then.
+    #[serde(default)]
+    pub logged: Logged,
     /// What selects the runtimes of the buildspec's `runtime-versions`; from the end of DOWNLOAD_SOURCE on.
     #[serde(default)]
     pub runtimes: Vec<String>,
@@ -90,6 +93,24 @@ pub struct LogPlace {
     pub group: String,
     /// The stream in it.
     pub stream: String,
+}
+
+/// How far a build's log is. Times in it never run backwards, so this is a place: a server that takes the build over finds
+/// behind it what the one before wrote and could not record any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logged {
+    /// The time of the last line.
+    pub last: Timestamp,
+    /// How many lines have this time.
+    pub at_last: u64,
+}
+
+impl Logged {
+    /// One line more.
+    pub fn count(&mut self, time: Timestamp) {
+        self.at_last = if time == self.last { self.at_last + 1 } else { 1 };
+        self.last = time;
+    }
 }
 
 /// An artifact in its bucket.
@@ -203,6 +224,7 @@ pub(crate) mod tests {
             resolved_source_version: None,
             log: None,
             inbox: Inbox::default(),
+            logged: Logged::default(),
             exported: BTreeMap::new(),
             artifact_names: vec![],
             runtimes: vec![],

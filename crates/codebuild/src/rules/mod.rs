@@ -13,6 +13,7 @@ pub mod image;
 pub mod job;
 pub mod log_batches;
 pub mod log_lines;
+pub mod log_tail;
 pub mod memory;
 pub mod overrides;
 pub mod phases;

@@ -57,7 +57,7 @@ impl<'s> Session<'s> {
         let service = Arc::clone(step.record.service());
         let role = assume(&service, step).await?;
         let place = build.log.clone();
-        let log = BuildLog::new(Arc::clone(&service.dependencies.logs), role.clone(), place);
+        let log = BuildLog::new(Arc::clone(&service.dependencies.logs), role.clone(), place, build.logged);
         let credentials =
             RoleCredentials::new(&service.dependencies, role.clone(), &build.plan.service_role, build.uuid());
         let sockets = Listening::open(&service, &build.container());
@@ -156,7 +156,7 @@ impl<'s> Session<'s> {
     }
 
     /// Records a report and those behind it that are there already: log lines first, then one commit, then the
-    /// acknowledgement. Cut off in between, lines may come twice, but nothing is lost and no phase changes twice.
+    /// acknowledgement. Cut off in between, the lines are found in the log when the reports come again.
     pub(super) async fn record(&mut self, sequence: u64, report: Report, exportable: &[String]) -> Result<(), Halt> {
         let (mut size, mut batch) = (weight(&report), vec![(sequence, report)]);
         while batch.len() < MOST_REPORTS
@@ -168,7 +168,9 @@ impl<'s> Session<'s> {
         }
         self.append_lines(&batch).await?;
         kernel::crash_point!("codebuild_after_log_lines");
+        let logged = self.log.logged();
         let change = |build: &mut Build, now| {
+            build.logged = logged;
             for (sequence, report) in &batch {
                 // The same reports passed the same inbox in `append_lines`.
                 let _ = reports::apply(build, *sequence, report, exportable, now);
