@@ -59,7 +59,7 @@ impl Service {
         let mut next: Option<Timestamp> = None;
         for mut target in queue {
             let Some(command) = &mut target.value.command else { continue };
-            match command.leased_until {
+            match command.leased_until(self.opened, &self.deadlines) {
                 // One that is longer than any was given before the clock was set back.
                 Some(until) if until > now && until <= now + self.deadlines.lease => {
                     next = Some(next.map_or(until, |next| next.min(until)));

@@ -59,6 +59,14 @@ impl Command {
             None => self.queued + deadlines.take_up,
         }
     }
+
+    /// Until when it is given to no other poll. Whether the answer of a server that died arrived, nobody knows: who got it
+    /// says so soon after `opened`, the start of this one.
+    pub fn leased_until(&self, opened: Timestamp, deadlines: &Deadlines) -> Option<Timestamp> {
+        let until = self.leased_until?;
+        let of_a_server_before = until < opened + deadlines.lease;
+        Some(if of_a_server_before { until.min(opened + deadlines.answer_lost) } else { until })
+    }
 }
 
 /// One host within one deployment.
@@ -304,6 +312,16 @@ mod tests {
         target.acknowledge(at(9), &DEADLINES());
         assert!(!indexed(&target, "queue") && indexed(&target, "active"));
         assert_eq!(target.due, Some(at(5) + DEADLINES().event));
+    }
+
+    #[test]
+    fn a_command_whose_answer_may_have_died_with_the_server_is_given_out_again_soon() {
+        let mut command = Command { event: 0, queued: at(0), leased_until: None, acknowledged: None };
+        assert_eq!(command.leased_until(at(0), &DEADLINES()), None);
+        command.leased_until = Some(at(100));
+        for (opened, until) in [(at(10), at(100)), (at(40), at(100)), (at(41), at(46)), (at(98), at(100))] {
+            assert_eq!(command.leased_until(opened, &DEADLINES()), Some(until), "{opened}");
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub struct Deadlines {
     pub poll: Duration,
     /// How long a host may take to acknowledge a command before it is given out again.
     pub lease: Duration,
+    /// The same after a restart of the server, where its answer with the command may have been lost.
+    pub answer_lost: Duration,
     /// How long a host may take to take up an event at all (CodeDeploy quotas: five minutes).
     pub take_up: Duration,
     /// How long an event may run: the hour of the quotas and the ten minutes that AWS adds for the agent.
@@ -22,6 +24,7 @@ impl Default for Deadlines {
         Self {
             poll: Duration::from_secs(30),
             lease: Duration::from_secs(60),
+            answer_lost: Duration::from_secs(5),
             take_up: Duration::from_secs(5 * 60),
             event: Duration::from_secs(70 * 60),
             deployment: Duration::from_secs(8 * 60 * 60),
