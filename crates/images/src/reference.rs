@@ -39,12 +39,13 @@ impl Reference {
         }
     }
 
-    /// As people write it: without `docker.io/library/`.
+    /// As people write it: without `docker.io/library/` or `docker.io/`, where that still means the same.
     #[must_use]
     pub fn familiar(&self) -> String {
         let full = self.to_string();
-        let Some(rest) = full.strip_prefix("docker.io/") else { return full };
-        rest.strip_prefix("library/").unwrap_or(rest).to_owned()
+        let shorter = ["docker.io/library/", "docker.io/"].into_iter().filter_map(|start| full.strip_prefix(start));
+        let same = shorter.into_iter().find(|text| read_reference(text).as_ref() == Ok(self));
+        same.map_or_else(|| full.clone(), str::to_owned)
     }
 
     /// Whether no registry is ever asked for it: `landfall/…` is made here, and on Docker Hub that name may be
@@ -199,6 +200,9 @@ mod tests {
             ("team/app", "docker.io/team/app:latest", "team/app:latest"),
             ("docker.io/debian:12", "docker.io/library/debian:12", "debian:12"),
             ("index.docker.io/team/app:1", "docker.io/team/app:1", "team/app:1"),
+            // Shorter, these would be others' images.
+            ("docker.io/ocker.io/app", "docker.io/ocker.io/app:latest", "docker.io/ocker.io/app:latest"),
+            ("library/team/app", "docker.io/library/team/app:latest", "library/team/app:latest"),
             ("localhost/app", "localhost/app:latest", "localhost/app:latest"),
             ("localhost:5000/app", "localhost:5000/app:latest", "localhost:5000/app:latest"),
             ("127.0.0.1:5000/a/b/c:v1.2_3-x", "127.0.0.1:5000/a/b/c:v1.2_3-x", "127.0.0.1:5000/a/b/c:v1.2_3-x"),

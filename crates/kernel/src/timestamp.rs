@@ -23,11 +23,14 @@ pub struct TimestampError {
 /// The last instant that four-digit years can write; later ones are held here.
 const LATEST: i64 = 253_402_207_200_000;
 
+/// The first instant that they can write, the year 1's; earlier ones are held here.
+const EARLIEST: i64 = -62_135_596_800_000;
+
 impl Timestamp {
     /// The time `millis` milliseconds after the epoch.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
-        Self(millis.clamp(-LATEST / 4, LATEST))
+        Self(millis.clamp(EARLIEST, LATEST))
     }
 
     /// The time `seconds` whole seconds after the epoch.
@@ -130,7 +133,7 @@ impl Timestamp {
         form: &'static str,
     ) -> Result<Self, TimestampError> {
         let short = || text.chars().take(64).collect();
-        instant.map(|instant| Self(instant.as_millisecond())).map_err(|_| TimestampError { text: short(), form })
+        instant.map(|instant| Self::from_millis(instant.as_millisecond())).map_err(|_| TimestampError { text: short(), form })
     }
 }
 
@@ -209,6 +212,15 @@ mod tests {
         let error = Timestamp::parse_basic("now").unwrap_err().to_string();
         assert_eq!(error, "'now' is not a time in the form 20261122T210503Z");
         assert!(Timestamp::parse_epoch("NaN").is_err());
+    }
+
+    #[test]
+    fn what_lies_before_all_years_is_held_at_the_first() {
+        let first = Timestamp::parse_epoch("-1e300").unwrap();
+        assert_eq!(first, Timestamp::parse_iso8601("-000100-01-01T00:00:00Z").unwrap());
+        assert_eq!(first.iso8601(), "0001-01-01T00:00:00Z");
+        assert_eq!(Timestamp::parse_rfc822(&first.rfc822()), Ok(first));
+        assert_eq!(Timestamp::parse_basic(&first.basic()), Ok(first));
     }
 
     proptest! {

@@ -67,6 +67,8 @@ fn show(sent: &HttpRequest<'_>, kind: aws::s3::SettingKind, setting: &aws::s3::S
     let get = HttpRequest { method: "GET", target: sent.target, headers: headers.clone(), body: &[] };
     let (status, shown) = answer(&wire, &get, usize::MAX);
     assert_eq!(status, StatusCode::OK, "{kind:?} {}", String::from_utf8_lossy(&shown));
+    let length = shown.len().to_string();
+    let headers = headers.into_iter().chain([("content-length", length.as_bytes())]).collect();
     let put = HttpRequest { method: Method::PUT.as_str(), target: sent.target, headers, body: &shown };
     answer(&wire, &put, usize::MAX);
     let again: Vec<Call> = recorder.calls.lock().unwrap().clone();
