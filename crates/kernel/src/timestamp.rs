@@ -133,7 +133,9 @@ impl Timestamp {
         form: &'static str,
     ) -> Result<Self, TimestampError> {
         let short = || text.chars().take(64).collect();
-        instant.map(|instant| Self::from_millis(instant.as_millisecond())).map_err(|_| TimestampError { text: short(), form })
+        instant
+            .map(|instant| Self::from_millis(instant.as_millisecond()))
+            .map_err(|_| TimestampError { text: short(), form })
     }
 }
 
