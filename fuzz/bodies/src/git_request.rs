@@ -41,7 +41,7 @@ fn paths(text: &str) {
     }
     let (branch, repository) = names(text);
     assert!(!branch || gix_validates(text), "a branch {text:?} that Git does not take");
-    assert!(!repository || (!text.contains('/') && !text.starts_with('-') || text.starts_with('-')));
+    assert!(!repository || !text.contains('/'));
 }
 
 /// The rules of git-check-ref-format(1), once more and by their numbers.

@@ -20,7 +20,7 @@ pub fn body(data: &[u8]) {
     let taken: usize = found.iter().map(|reference| reference.to_string().len()).sum();
     assert_eq!(gone.unwrap().len() + taken, text.len());
     assert_eq!(resolve(text, Escaping::None, |_| None).err(), found.first().cloned());
-    let document = format!("{{\"a\":\"#{{x.y}}\"}}");
-    let filled = resolve(&document, Escaping::Json, |_| Some(text.to_owned())).unwrap();
+    let document = r##"{"a":"#{x.y}"}"##;
+    let filled = resolve(document, Escaping::Json, |_| Some(text.to_owned())).unwrap();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&filled).unwrap(), serde_json::json!({"a": text}));
 }

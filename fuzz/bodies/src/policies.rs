@@ -46,13 +46,13 @@ fn slowly(pattern: &[char], text: &[char]) -> bool {
     let mut row = vec![false; text.len() + 1];
     row[0] = true;
     for token in pattern {
-        let mut next = vec![false; text.len() + 1];
-        for at in 0..=text.len() {
-            next[at] = match token {
-                '*' => row[at] || (at > 0 && next[at - 1]),
+        let mut next = Vec::with_capacity(row.len());
+        for (at, matched) in row.iter().enumerate() {
+            next.push(match token {
+                '*' => *matched || next.last() == Some(&true),
                 '?' => at > 0 && row[at - 1],
                 other => at > 0 && row[at - 1] && text[at - 1] == *other,
-            };
+            });
         }
         row = next;
     }

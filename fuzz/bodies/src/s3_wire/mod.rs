@@ -41,7 +41,7 @@ fn ask(sent: &HttpRequest<'_>, size: usize) -> Done {
 }
 
 fn answer(wire: &Wire, sent: &HttpRequest<'_>, size: usize) -> (StatusCode, Vec<u8>) {
-    let pieces: Vec<_> = sent.body.chunks(size.max(1)).map(|piece| frame(piece)).collect();
+    let pieces: Vec<_> = sent.body.chunks(size.max(1)).map(frame).collect();
     let mut request = Request::builder().method(sent.method).uri(sent.target);
     for (name, value) in &sent.headers {
         request = request.header(*name, *value);
