@@ -1,6 +1,6 @@
 //! How many builds run at once in this process; the rest wait, first come, first served.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kernel::Timestamp;
@@ -15,14 +15,14 @@ type Ticket = u64;
 /// The slots of this process.
 pub(crate) struct Slots {
     state: Mutex<State>,
-    freed: Notify,
 }
 
 struct State {
     capacity: usize,
     tickets: Ticket,
     running: HashSet<Ticket>,
-    waiting: BTreeSet<(Place, Ticket)>,
+    /// Each with its own bell: to wake all for one slot would cost more the longer the queue is.
+    waiting: BTreeMap<(Place, Ticket), Arc<Notify>>,
 }
 
 /// The right to run; given back when dropped.
@@ -35,12 +35,13 @@ pub(crate) struct Slot {
 struct Waiting<'a> {
     slots: &'a Slots,
     place: (Place, Ticket),
+    turn: Arc<Notify>,
 }
 
 impl Slots {
     pub(crate) fn new(capacity: usize) -> Self {
-        let state = State { capacity: capacity.max(1), tickets: 0, running: HashSet::new(), waiting: BTreeSet::new() };
-        Self { state: Mutex::new(state), freed: Notify::new() }
+        let state = State { capacity: capacity.max(1), tickets: 0, running: HashSet::new(), waiting: BTreeMap::new() };
+        Self { state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -49,17 +50,13 @@ impl Slots {
 
     /// Waits for a slot; of those who wait, the one with the smallest place is next.
     pub(crate) async fn acquire(self: &Arc<Self>, place: Place) -> Slot {
-        let place = self.state().queue(place);
-        let waiting = Waiting { slots: self, place };
-        loop {
-            let freed = self.freed.notified();
-            tokio::pin!(freed);
-            freed.as_mut().enable();
-            if self.state().admit(&waiting.place) {
-                return Slot { slots: Arc::clone(self), ticket: waiting.place.1 };
-            }
-            freed.await;
+        let (place, turn) = self.state().queue(place);
+        let waiting = Waiting { slots: self, place, turn };
+        while !self.state().admit(&waiting.place) {
+            // A ring before this is heard, too.
+            waiting.turn.notified().await;
         }
+        Slot { slots: Arc::clone(self), ticket: waiting.place.1 }
     }
 
     /// A slot for a build that runs already, whatever the limit says.
@@ -77,33 +74,46 @@ impl State {
         self.tickets
     }
 
-    fn queue(&mut self, place: Place) -> (Place, Ticket) {
-        let place = (place, self.ticket());
-        self.waiting.insert(place.clone());
-        place
+    fn queue(&mut self, place: Place) -> ((Place, Ticket), Arc<Notify>) {
+        let (place, turn) = ((place, self.ticket()), Arc::default());
+        self.waiting.insert(place.clone(), Arc::clone(&turn));
+        (place, turn)
     }
 
     fn admit(&mut self, place: &(Place, Ticket)) -> bool {
-        let admitted = self.running.len() < self.capacity && self.waiting.first() == Some(place);
+        let first = self.waiting.first_key_value().is_some_and(|(first, _)| first == place);
+        let admitted = first && self.running.len() < self.capacity;
         if admitted {
             self.waiting.remove(place);
             self.running.insert(place.1);
         }
         admitted
     }
+
+    /// Tells the next one that it is its turn, if there is room.
+    fn call(&self) {
+        if self.running.len() < self.capacity
+            && let Some(turn) = self.waiting.values().next()
+        {
+            turn.notify_one();
+        }
+    }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.slots.state().waiting.remove(&self.place);
-        self.slots.freed.notify_waiters();
+        // Admitted or not, the one behind may be next, and a ring that this one did not hear was for it.
+        let mut state = self.slots.state();
+        state.waiting.remove(&self.place);
+        state.call();
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.state().running.remove(&self.ticket);
-        self.slots.freed.notify_waiters();
+        let mut state = self.slots.state();
+        state.running.remove(&self.ticket);
+        state.call();
     }
 }
 
@@ -129,6 +139,31 @@ mod tests {
         let slot = (&mut second).now_or_never().unwrap();
         drop(slot);
         third.await;
+    }
+
+    #[tokio::test]
+    async fn a_free_slot_wakes_the_next_one_alone() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        use std::task::{Context, Wake, Waker};
+
+        #[derive(Default)]
+        struct Count(AtomicUsize);
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let (slots, wakes) = (Arc::new(Slots::new(2)), Arc::new(Count::default()));
+        let running = [slots.acquire(place(0)).await, slots.acquire(place(1)).await];
+        let mut queue: Vec<_> = (2..200).map(|second| Box::pin(slots.acquire(place(second)))).collect();
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut poll = |at: usize| queue[at].as_mut().poll(&mut Context::from_waker(&waker));
+        assert!((0..198).all(|at| poll(at).is_pending()));
+        drop(running);
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+        let admitted = [poll(0), poll(1)];
+        assert!(admitted.iter().all(std::task::Poll::is_ready) && poll(2).is_pending());
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 2, "who is admitted calls the next into the other slot");
     }
 
     #[tokio::test]

@@ -12,16 +12,60 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// More open streams than this are closed again as soon as nobody uses them, or than an eighth of the files that this process
-/// may have open: each has one.
-const OPEN_STREAMS: usize = 512;
+/// So many streams that nobody uses stay open at most, those that were used last: each has one of the files that this
+/// process may have open, and each build makes a stream that is never written again.
+const IDLE_STREAMS: usize = 16;
 
 /// The folder of all streams, and those that are open.
 pub(crate) struct Shelf {
     root: PathBuf,
-    open: Mutex<HashMap<String, Arc<OnceCell<Arc<StreamLog>>>>>,
-    most: usize,
+    open: Mutex<Open>,
+    most_idle: usize,
     watch: Arc<Watch>,
+}
+
+/// The open streams by id.
+#[derive(Default)]
+struct Open {
+    streams: HashMap<String, Entry>,
+    /// How often any was asked for.
+    uses: u64,
+}
+
+#[derive(Default)]
+struct Entry {
+    cell: Arc<OnceCell<Arc<StreamLog>>>,
+    /// When it was last asked for, in uses.
+    used: u64,
+}
+
+impl Entry {
+    fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.cell) == 1 && self.cell.get().is_none_or(|log| Arc::strong_count(log) == 1)
+    }
+}
+
+impl Open {
+    fn cell(&mut self, id: &str, most_idle: usize) -> Arc<OnceCell<Arc<StreamLog>>> {
+        self.uses += 1;
+        let entry = self.streams.entry(id.to_owned()).or_default();
+        entry.used = self.uses;
+        let cell = Arc::clone(&entry.cell);
+        self.close_idle(most_idle);
+        cell
+    }
+
+    fn close_idle(&mut self, most: usize) {
+        if self.streams.len() <= most {
+            return;
+        }
+        let idle = self.streams.values().filter(|entry| entry.is_idle());
+        let mut idle: Vec<u64> = idle.map(|entry| entry.used).collect();
+        idle.sort_unstable_by(|one, other| other.cmp(one));
+        if let Some(newest_closed) = idle.get(most) {
+            self.streams.retain(|_, entry| entry.used > *newest_closed || !entry.is_idle());
+        }
+    }
 }
 
 impl Shelf {
@@ -30,7 +74,7 @@ impl Shelf {
         let removals = Removals::in_folder(data_dir);
         let folders = Folders::below(data_dir);
         let watch = Watch { followers: Followers::default(), stored: Stored::default(), removals, folders };
-        Self { root: data_dir.join("logs"), open: Mutex::default(), most: most_open(), watch: Arc::new(watch) }
+        Self { root: data_dir.join("logs"), open: Mutex::default(), most_idle: most_idle(), watch: Arc::new(watch) }
     }
 
     /// Who is told of appends.
@@ -64,18 +108,12 @@ impl Shelf {
     }
 
     fn cell(&self, id: &str) -> Arc<OnceCell<Arc<StreamLog>>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= self.most {
-            open.retain(|_, cell| {
-                Arc::strong_count(cell) > 1 || cell.get().is_some_and(|log| Arc::strong_count(log) > 1)
-            });
-        }
-        Arc::clone(open.entry(id.to_owned()).or_default())
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).cell(id, self.most_idle)
     }
 
     /// Closes a stream once nobody uses it any more.
     pub(crate) fn forget(&self, stream: &str) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(stream);
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).streams.remove(stream);
     }
 
     /// Removes the files of a stream or, without one, of a whole group.
@@ -102,9 +140,10 @@ impl Shelf {
     }
 }
 
-fn most_open() -> usize {
+/// Few where few files may be open.
+fn most_idle() -> usize {
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    files.map_or(OPEN_STREAMS, |files| usize::try_from(files / 8).unwrap_or(OPEN_STREAMS).clamp(1, OPEN_STREAMS))
+    files.map_or(IDLE_STREAMS, |files| usize::try_from(files / 8).unwrap_or(IDLE_STREAMS).clamp(1, IDLE_STREAMS))
 }
 
 #[cfg(test)]
@@ -112,6 +151,7 @@ fn most_open() -> usize {
 mod tests {
     use super::*;
     use kernel::Timestamp;
+    use std::collections::BTreeSet;
 
     #[tokio::test]
     async fn a_stream_is_open_once_and_idle_ones_are_closed() {
@@ -126,10 +166,13 @@ mod tests {
             last_event: None,
         };
         let held = shelf.log(&scope, &stream(0)).await.unwrap();
-        for n in 1..shelf.most + 10 {
+        for n in 1..100 {
             shelf.log(&scope, &stream(n)).await.unwrap();
         }
-        assert!(shelf.open.lock().unwrap().len() <= 20);
+        let open =
+            || shelf.open.lock().unwrap().streams.keys().map(|id| id.parse().unwrap()).collect::<BTreeSet<usize>>();
+        // The held one, the newest and those before it.
+        assert_eq!(open(), [0].into_iter().chain(99 - shelf.most_idle..100).collect());
         assert!(Arc::ptr_eq(&held, &shelf.log(&scope, &stream(0)).await.unwrap()));
     }
 }
