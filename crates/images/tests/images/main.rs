@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod auth;
+mod breaking;
 mod collecting;
 mod content;
 mod fake;
