@@ -20,10 +20,10 @@ fn whatever_fails_nothing_acknowledged_is_lost() {
 fn every_call_fails_once() {
     let faults = Faults::here().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    fail_each(&faults, |folder, arm, case| {
+    fail_each(&faults, "", |folder, arm, case| {
         let (mut acknowledged, mut cut) = (Acknowledged::default(), None);
         let evening = || cut = Some(faults.power_cut(folder));
-        runtime.block_on(live(folder, &mut acknowledged, || arm(0), || faults.rest(), evening));
+        runtime.block_on(live(folder, &mut acknowledged, arm, || faults.rest(), evening));
         runtime.block_on(check(folder, &acknowledged, case));
         runtime.block_on(check(&cut.expect("a power cut"), &acknowledged, &format!("{case}, and a power cut")));
     });
