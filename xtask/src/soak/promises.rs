@@ -11,6 +11,15 @@ pub(super) fn is_promise(fact: &Fact) -> bool {
     matches!(fact, Fact::Pushed { .. } | Fact::Started { .. } | Fact::RolledBack { .. })
 }
 
+/// What the ledger's entries about a promise have in them.
+pub(super) fn about(fact: &Fact) -> &str {
+    match fact {
+        Fact::Pushed { revision, .. } => revision,
+        Fact::Started { execution, .. } | Fact::RolledBack { execution, .. } => execution,
+        _ => "",
+    }
+}
+
 /// Looks a fact up; what is wrong if the server does not know it. An answer that is lost says nothing.
 pub(super) async fn broken(api: &mut Api, fact: &Fact) -> Option<String> {
     let looked = match fact {

@@ -90,7 +90,7 @@ async fn lost(api: &mut Api, shared: &Shared) -> Vec<Violation> {
     for entry in shared.ledger.entries().iter().filter(|entry| promises::is_promise(&entry.fact)) {
         shared.promises.fetch_add(1, Ordering::Relaxed);
         if let Some(broken) = promises::broken(api, &entry.fact).await {
-            wrong.push(Violation::new("promises", "", broken));
+            wrong.push(Violation::new("promises", promises::about(&entry.fact), broken));
         }
     }
     wrong
