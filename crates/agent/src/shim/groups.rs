@@ -46,7 +46,9 @@ impl Groups {
 
     /// Removes as many as can be; false if one remains after a second (a process that the kernel has not let go of).
     pub fn remove(&self) -> bool {
-        self.subtree().iter().rev().fold(true, |gone, group| remove_empty(group) && gone)
+        // Each is tried: `all` alone would stop at the first that stays.
+        let gone: Vec<bool> = self.subtree().iter().rev().map(|group| remove_empty(group)).collect();
+        gone.into_iter().all(|gone| gone)
     }
 
     fn freeze(&self, state: &str) {

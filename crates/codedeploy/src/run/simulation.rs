@@ -128,7 +128,7 @@ impl Rollout {
             Happening::Commit => self.commit(),
             Happening::Crash => self.decided = None,
             Happening::Acknowledge { which } => {
-                self.write(which, |target| target.acknowledge(now(), &Deadlines::default()))
+                self.write(which, |target| target.acknowledge(now(), &Deadlines::default()));
             }
             Happening::Report { which, well, stale } => self.report(which, well, stale),
             Happening::Overdue { which } => self.report(which, false, false),
