@@ -20,6 +20,8 @@ const DEPLOYED: usize = 100;
 const POLL: Duration = Duration::from_secs(30);
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// So long a server's CPU is watched to know whether it waits.
+const LOOK: Duration = Duration::from_millis(250);
 /// In time: what a deployment's first commands may take to their hosts.
 const SOON: Duration = Duration::from_secs(2);
 const CODEDEPLOY: &str = "CodeDeploy_20141006";
@@ -173,7 +175,7 @@ struct Polls {
 impl Polls {
     async fn open(server: &Server, hosts: Vec<Host>) -> anyhow::Result<Self> {
         let (told, commands) = mpsc::unbounded_channel();
-        let (mut polling, count, before) = (JoinSet::new(), hosts.len(), connections(server)?);
+        let (mut polling, count) = (JoinSet::new(), hosts.len());
         for mut host in hosts {
             let told = told.clone();
             polling.spawn(async move {
@@ -184,12 +186,16 @@ impl Polls {
             });
         }
         let deadline = Instant::now() + PATIENCE;
-        while connections(server)? < before + count {
+        // Its own files are some dozens more; that the last polls are open, too, its rest says.
+        while connections(server)? < count {
             if let Some(ended) = polling.try_join_next() {
                 ended??;
             }
-            ensure!(Instant::now() < deadline, "{} of {count} polls are open", connections(server)? - before);
+            ensure!(Instant::now() < deadline, "{} of {count} polls are open", connections(server)?);
             tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        while !waits(server).await? {
+            ensure!(Instant::now() < deadline, "the server is still busy with {count} polls after {PATIENCE:?}");
         }
         Ok(Self { commands, polling })
     }
@@ -208,6 +214,13 @@ impl Polls {
         self.polling.abort_all();
         Ok(latencies)
     }
+}
+
+/// Whether the server has seen to all polls that came: a fifth of a core is what those take whose time is over.
+async fn waits(server: &Server) -> anyhow::Result<bool> {
+    let before = server.cpu()?;
+    tokio::time::sleep(LOOK).await;
+    Ok(server.cpu()? - before <= LOOK / 5)
 }
 
 /// How many files the server has open; nearly all are connections.
