@@ -17,8 +17,11 @@ const SERVICES: [(&str, &[Operation]); 5] = [
     ("logs", logs::OPERATIONS),
 ];
 
+/// Checks a value as one shape.
+type Check = fn(&Value);
+
 /// Shapes that have most of what shapes can have: lists of maps, structures within themselves, times, bytes, enumerations.
-const TYPED: [(&str, fn(&Value)); 12] = [
+const TYPED: [(&str, Check); 12] = [
     ("codebuild.CreateProjectInput", typed::<codebuild::CreateProjectInput>),
     ("codebuild.StartBuildInput", typed::<codebuild::StartBuildInput>),
     ("codebuild.BatchGetBuildsOutput", typed::<codebuild::BatchGetBuildsOutput>),

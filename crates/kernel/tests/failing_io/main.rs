@@ -1,6 +1,6 @@
 //! Every call to the system that the kernel makes is made to fail, one after the other: what was acknowledged is there, what was
 //! not is wholly there or wholly absent, and so it is when the power is cut at that moment.
-#![expect(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "tests")]
 
 #[path = "../../../../tests/failing_io/harness.rs"]
 mod harness;

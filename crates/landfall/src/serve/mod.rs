@@ -214,6 +214,6 @@ mod tests {
         let (reconciler, listener) = (stop.clone(), stop.clone());
         tasks.spawn(async move { reconciler.stopped().await });
         stop.trigger();
-        serve_whole(listener.stopped(), &mut tasks, &stop).await.expect("a clean stop");
+        serve_whole(listener.stopped(), &mut tasks, &stop, std::future::pending()).await.expect("a clean stop");
     }
 }
