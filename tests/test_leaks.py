@@ -3,6 +3,7 @@
 `benches/run leaks` does the same with a thousand of each.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -17,6 +18,11 @@ from test_codedeploy import Fleet
 WARM_UP, MORE = 20, 60
 """Builds before the first count, and until the second. The server keeps the sixteen newest log streams open."""
 DEPLOYMENTS = 30
+
+
+SLACK = {"descriptors": 8, "threads": 4}
+"""What comes and goes by itself: clients' connections, streams closed with the next use of one, threads for blocking calls. A
+leak for each build or deployment is many times that."""
 
 
 def group_prefix(data_dir: pathlib.Path) -> str:
@@ -67,7 +73,7 @@ def census(server) -> dict[str, int]:
 def grown(server, before: dict[str, int]) -> dict[str, tuple[int, int]]:
     """What there is more of than before."""
     now = census(server)
-    return {name: (count, now[name]) for name, count in before.items() if now[name] > count}
+    return {name: (count, now[name]) for name, count in before.items() if now[name] > count + SLACK.get(name, 0)}
 
 
 def settles(server, before: dict[str, int]) -> None:
@@ -131,9 +137,11 @@ def test_what_is_left_behind_is_seen(server):
     left = server.data_dir / "containers/left"
     left.mkdir(parents=True)
     host, port = server.endpoint.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        assert connection.recv(12) == b"HTTP/1.1 200"
+    with contextlib.ExitStack() as open_ones:
+        for _ in range(2 * SLACK["descriptors"]):
+            connection = open_ones.enter_context(socket.create_connection((host, int(port))))
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert connection.recv(12) == b"HTTP/1.1 200"
         assert {"folders", "descriptors"} <= grown(server, before).keys()
     left.rmdir()
     settles(server, before)
