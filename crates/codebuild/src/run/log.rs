@@ -14,6 +14,8 @@ use crate::rules::log_batches::{Batches, Line, Piece};
 use crate::rules::log_lines::container_line;
 use crate::rules::log_tail::Tail;
 
+const SERVICE: &str = "codebuild.amazonaws.com";
+
 /// Where a build's log goes; nowhere, if its project says so.
 pub(crate) fn place(build: &Build) -> Option<LogPlace> {
     let settings = build.plan.logs_config.as_ref().and_then(|logs| logs.cloud_watch_logs.clone()).unwrap_or_default();
@@ -115,9 +117,12 @@ impl BuildLog {
         Ok(())
     }
 
-    /// The events behind those that the document knows of, which are then counted, too.
+    /// The events behind those that the document knows of, which are then counted, too. CodeBuild reads them for itself: the
+    /// grants that a service role has are for writing.
     async fn read_tail(&mut self) -> Result<Tail, Error> {
         let Some(place) = self.place.clone() else { return Ok(Tail::default()) };
+        let itself =
+            Caller { request_id: self.role.request_id.clone(), ..Caller::service(&self.role.scope(), SERVICE) };
         let (mut events, mut token) = (Vec::new(), None);
         loop {
             let input = GetLogEventsInput {
@@ -128,7 +133,7 @@ impl BuildLog {
                 next_token: token.clone(),
                 ..GetLogEventsInput::default()
             };
-            let page = match self.logs.get_log_events(&self.role, input).await {
+            let page = match self.logs.get_log_events(&itself, input).await {
                 Err(error) if error.is("ResourceNotFoundException") => return Ok(Tail::default()),
                 page => page?,
             };
