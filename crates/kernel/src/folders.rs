@@ -33,7 +33,8 @@ impl Folders {
         let above = folder.parent().ok_or_else(|| io::Error::other("a folder outside of the root"))?;
         self.make(above)?;
         match fs::create_dir(folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            // What is there may be a file.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => return Err(error),
             _ => {}
         }
         File::open(above)?.sync_all()?;
@@ -68,5 +69,7 @@ mod tests {
         folders.make(&deep).unwrap();
         assert!(deep.is_dir() && folders.known().contains(&root.path().join("a/x")));
         assert!(folders.make(Path::new("elsewhere")).is_err());
+        fs::write(root.path().join("file"), "").unwrap();
+        assert!(folders.make(&root.path().join("file")).is_err(), "a file is no folder");
     }
 }

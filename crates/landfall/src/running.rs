@@ -2,9 +2,9 @@
 //! stops; of one that was killed it stays behind, which its process's start time tells.
 
 use serde::{Deserialize, Serialize};
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "server.json";
@@ -42,6 +42,7 @@ impl RunningServer {
         // Under one name: what a server that was killed has left is written over, as there is one server at a time.
         let fresh = dir.join(".server.json.new");
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
         serde_json::to_writer_pretty(&mut file, self)?;
         file.write_all(b"\n")?;
         kernel::crash_point!("serve_before_server_file");
@@ -79,7 +80,6 @@ pub(crate) fn process_start(pid: u32) -> Option<u64> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     fn server() -> RunningServer {
         let pid = std::process::id();

@@ -199,7 +199,7 @@ async fn send(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use super::super::message::A;
     use super::super::message::tests::query;
@@ -207,8 +207,18 @@ mod tests {
 
     const HERE: Ipv4Addr = Ipv4Addr::new(127, 0, 45, 66);
 
+    /// On a port that is free for both; another process may take one of the two in between.
+    async fn sockets() -> Sockets {
+        for _ in 0..50 {
+            if let Ok(sockets) = Sockets::bind("127.0.0.1:0".parse().unwrap()).await {
+                return sockets;
+            }
+        }
+        panic!("no port is free for UDP and TCP");
+    }
+
     async fn stub(name_servers: Vec<SocketAddr>) -> SocketAddr {
-        let sockets = Sockets::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let sockets = sockets().await;
         let address = sockets.udp.local_addr().unwrap();
         Stub::new(HERE, Doorway::nowhere(), name_servers).serve(sockets);
         address
@@ -231,7 +241,7 @@ mod tests {
 
     /// A name server that answers with 10.9.8.7 whatever it is asked, after a forged response.
     async fn name_server() -> (SocketAddr, Arc<std::sync::Mutex<Vec<Vec<u8>>>>) {
-        let sockets = Sockets::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let sockets = sockets().await;
         let address = sockets.udp.local_addr().unwrap();
         let asked = Arc::new(std::sync::Mutex::new(vec![]));
         let seen = Arc::clone(&asked);

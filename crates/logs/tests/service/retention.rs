@@ -93,7 +93,7 @@ async fn days(ground: &Ground, days: std::ops::RangeInclusive<i64>) {
 }
 
 async fn eventually(mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..500 {
+    for _ in 0..3_000 {
         if holds().await {
             return;
         }

@@ -74,7 +74,7 @@ impl House {
     pub(crate) async fn run_until(&self, done: impl Fn() -> bool) {
         let stop = Stop::new();
         let running = tokio::spawn(Arc::clone(&self.s3).run(stop.clone()));
-        for _ in 0..500 {
+        for _ in 0..3_000 {
             if done() {
                 break;
             }

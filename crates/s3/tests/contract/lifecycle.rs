@@ -38,7 +38,7 @@ async fn becomes(house: &House, expected: &[&str]) {
     let stop = Stop::new();
     let running = tokio::spawn(Arc::clone(&house.s3).run(stop.clone()));
     let mut found = Vec::new();
-    for _ in 0..500 {
+    for _ in 0..3_000 {
         found = listed(house).await;
         if found == expected {
             break;
