@@ -17,13 +17,16 @@ pub(super) fn carried_out(known: &Known<'_>, wrong: &mut Vec<Violation>) {
     installed(known, wrong);
 }
 
-/// No hook twice for a deployment on a host; all of them where it has succeeded. There may be no release to stop.
+/// No hook twice for a deployment on a host; all of them where it has succeeded, but on a host whose agent was struck: the last
+/// host of `OneAtATime` may fail in a deployment that succeeds. There may be no release to stop.
 fn hooks(known: &Known<'_>, deployment: &Deployment, wrong: &mut Vec<Violation>) {
     for host in known.facts.plan.hosts() {
         for event in HOOKS {
             let here = |line: &&(String, String)| line.0 == deployment.id && line.1 == event;
             let count = known.diaries[*host].iter().filter(here).count();
-            let missing = count == 0 && deployment.status == "Succeeded" && event != "ApplicationStop";
+            let due =
+                deployment.status == "Succeeded" && event != "ApplicationStop" && !struck(known, deployment, *host);
+            let missing = count == 0 && due;
             if count > 1 || missing {
                 let text =
                     format!("{} {} ran {event} {count} times on {}", known.name(), deployment.id, hosts::name(*host));
@@ -33,10 +36,14 @@ fn hooks(known: &Known<'_>, deployment: &Deployment, wrong: &mut Vec<Violation>)
     }
 }
 
+/// Whether a host's agent was struck while the deployment ran.
+fn struck(known: &Known<'_>, deployment: &Deployment, host: usize) -> bool {
+    known.was_struck(&hosts::name(host), deployment.created - 1.0, deployment.completed + 1.0)
+}
+
 /// It fails only with an agent of its hosts.
 fn ended(known: &Known<'_>, deployment: &Deployment, wrong: &mut Vec<Violation>) {
-    let struck =
-        |host: &usize| known.was_struck(&hosts::name(*host), deployment.created - 1.0, deployment.completed + 1.0);
+    let struck = |host: &usize| struck(known, deployment, *host);
     let caused = deployment.status == "Failed" && known.facts.plan.hosts().iter().any(struck);
     if deployment.status != "Succeeded" && !caused {
         let text = format!("{} {} is {}: {}", known.name(), deployment.id, deployment.status, deployment.error);
@@ -57,7 +64,7 @@ fn one_each(known: &Known<'_>, wrong: &mut Vec<Violation>) {
     }
 }
 
-/// After a last deployment that has succeeded each host has its revision.
+/// After a last deployment that has succeeded each host has its revision, but one whose agent was struck meanwhile.
 fn installed(known: &Known<'_>, wrong: &mut Vec<Violation>) {
     let packed = known
         .facts
@@ -68,7 +75,7 @@ fn installed(known: &Known<'_>, wrong: &mut Vec<Violation>) {
     let Some(last) = known.facts.deployments.last().filter(|last| last.status == "Succeeded") else { return };
     let Some(text) = packed.get(last.key.as_str()) else { return };
     for host in known.facts.plan.hosts() {
-        if known.installed[*host].as_deref() != Some(text) {
+        if known.installed[*host].as_deref() != Some(text) && !struck(known, last, *host) {
             let told = format!(
                 "{} has {:?} of {} after {}, not {text:?}",
                 hosts::name(*host),
