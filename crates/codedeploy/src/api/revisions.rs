@@ -207,6 +207,8 @@ impl Service {
                 last_used: None,
             };
             change(&mut revision);
+            // A use that registers it was a moment ago.
+            revision.registered = revision.first_used.unwrap_or(revision.registered);
             match self.documents.insert(scope, revision).await {
                 Ok(_) => return Ok(()),
                 Err(CommitError::Exists { .. }) => {} // Somebody else registered it meanwhile.
